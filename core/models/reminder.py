@@ -1,0 +1,45 @@
+"""In-app reminders: derived from deadlines, written exactly once a stage."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.scope import ScopedQuerySet
+
+
+class Reminder(models.Model):
+    """One stage of one deadline has come. Shown to whoever reaches the union; each user reads it for himself."""
+
+    deadline = models.ForeignKey("core.Deadline", on_delete=models.CASCADE, related_name="reminders")
+    rule_code = models.CharField(max_length=60)
+    subject_type = models.CharField(max_length=60)
+    subject_id = models.BigIntegerField()
+    trigger = models.DateField()
+    stage = models.CharField(_("stage"), max_length=8)  # «6M», «3M», «1M», «OVERDUE»
+    union = models.ForeignKey("unions.Union", on_delete=models.PROTECT, related_name="reminders")
+    created_at = models.DateTimeField(_("sent"), auto_now_add=True)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("reminder")
+        verbose_name_plural = _("reminders")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rule_code", "subject_type", "subject_id", "trigger", "stage"], name="reminder_once"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.rule_code} {self.stage}"
+
+
+class ReminderRead(models.Model):
+    """A user has put a reminder away."""
+
+    reminder = models.ForeignKey(Reminder, on_delete=models.CASCADE, related_name="reads")
+    user = models.ForeignKey("core.User", on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["reminder", "user"], name="reminder_read_once")]

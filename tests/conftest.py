@@ -1,0 +1,59 @@
+"""Fixtures: the tree, the cast, and a signed-in client for each of them."""
+
+import pytest
+from django.test import Client
+
+from core.models import User
+from tests import cast
+
+# One quick hasher for the whole suite: the strength of a hash is Django's business, not ours.
+FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings):
+    settings.PASSWORD_HASHERS = FAST_HASHERS
+
+
+@pytest.fixture
+def tree(db):
+    return cast.plant_tree()
+
+
+def _person(key):
+    @pytest.fixture(name=key)
+    def person(tree):
+        return cast.invite(key, tree)
+
+    return person
+
+
+city = _person("city")
+approver = _person("approver")
+district = _person("district")
+street = _person("street")
+enterprise = _person("enterprise")
+neighbour = _person("neighbour")
+auditor = _person("auditor")
+sysadmin = _person("sysadmin")
+secadmin = _person("secadmin")
+auditadmin = _person("auditadmin")
+nobody = _person("nobody")
+
+
+@pytest.fixture
+def root(db):
+    """The user of `createsuperuser`: break-glass, reaches everything."""
+    return User.objects.create_superuser("root", "root@example.test", cast.PASSWORD)
+
+
+@pytest.fixture
+def client_of():
+    """Return a client signed in as the given user."""
+
+    def signed_in(user):
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in

@@ -1,0 +1,270 @@
+"""The tree of unions, where each stood when, committees and their officers, and appointments of users."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from core.fields import EncryptedText
+from core.models.imports import StagedRow
+from core.scope import WIDTH, ScopedQuerySet, after
+
+
+class UnionKind(models.TextChoices):
+    """Kinds of union organisation (rulebook §1.2)."""
+
+    CITY_FED = "CITY_FED", _("city federation of trade unions")
+    DISTRICT_FED = "DISTRICT_FED", _("county or district federation")
+    INDUSTRIAL_UNION = "INDUSTRIAL_UNION", _("local industrial union")
+    TOWNSHIP = "TOWNSHIP", _("township union")
+    STREET = "STREET", _("street union")
+    PARK = "PARK", _("development-zone (park) union")
+    VILLAGE = "VILLAGE", _("village union")
+    COMMUNITY = "COMMUNITY", _("community union")
+    REGIONAL_FED = "REGIONAL_FED", _("regional federation of unions")
+    INDUSTRY_FED = "INDUSTRY_FED", _("industry federation of unions")
+    ENTERPRISE = "ENTERPRISE", _("enterprise union")
+    INSTITUTION = "INSTITUTION", _("public-institution union")
+    ORGAN = "ORGAN", _("government-organ union")
+    SOCIAL_ORG = "SOCIAL_ORG", _("social-organisation union")
+    JOINT = "JOINT", _("joint grassroots union")
+    PROJECT = "PROJECT", _("project (site) union")
+    WORK_COMMITTEE = "WORK_COMMITTEE", _("union working committee")
+
+
+class EmployerCategory(models.TextChoices):
+    """单位类别 of the union table (rulebook §1.10)."""
+
+    STATE = "110", _("state-owned")
+    COLLECTIVE = "120", _("collective")
+    SHARE_COOPERATIVE = "130", _("share cooperative")
+    JOINTLY_OPERATED = "140", _("jointly operated")
+    WHOLLY_STATE = "151", _("wholly state-owned company")
+    OTHER_LIMITED = "159", _("other limited company")
+    STATE_CONTROLLED = "161", _("state-controlled share company")
+    OTHER_SHARE = "169", _("other share company")
+    PRIVATE = "170", _("private")
+    OTHER_DOMESTIC = "190", _("other domestic")
+    HK_MACAO_TAIWAN = "200", _("invested from Hong Kong, Macao or Taiwan")
+    FOREIGN = "300", _("foreign-invested")
+    INSTITUTION = "400", _("public institution")
+    ORGAN = "500", _("government organ")
+    INDIVIDUAL = "600", _("individual business")
+    PRIVATE_NON_ENTERPRISE = "700", _("private non-enterprise unit")
+
+
+class Sex(models.TextChoices):
+    MALE = "M", _("male")
+    FEMALE = "F", _("female")
+
+
+class UnionQuerySet(ScopedQuerySet):
+    scope_path = "path"
+
+    def below(self, union):
+        """`union` and everything below it."""
+        return self.filter(path__gte=union.path, path__lt=after(union.path))
+
+
+class Union(models.Model):
+    """One union organisation; `path` is the parent's path plus the own key in four base-36 digits."""
+
+    id = models.BigIntegerField(primary_key=True)  # allocated before the insert: the path is made of it
+    code = models.CharField(_("union code"), max_length=40, unique=True)
+    name = models.CharField(_("union name"), max_length=100, db_index=True)
+    kind = models.CharField(_("kind"), max_length=20, choices=UnionKind)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children",
+                               verbose_name=_("higher union"))
+    path = models.CharField(max_length=60, unique=True, editable=False)
+    uscc = models.CharField(_("unified social credit code"), max_length=18, unique=True, null=True, blank=True)
+    founded_on = models.DateField(_("founded on"), null=True, blank=True)
+    approval_no = models.CharField(_("approval number"), max_length=60, blank=True)
+    term_years = models.PositiveSmallIntegerField(_("length of term"), null=True, blank=True)
+    employer_name = models.CharField(_("employer"), max_length=100, blank=True)
+    employer_uscc = models.CharField(_("employer's credit code"), max_length=18, blank=True)
+    employer_category = models.CharField(_("employer category"), max_length=3, choices=EmployerCategory, blank=True)
+    industry = models.CharField(_("industry"), max_length=40, blank=True)
+    address = models.CharField(_("address"), max_length=200, blank=True)
+    employees = models.PositiveIntegerField(_("employees"), null=True, blank=True)
+    women_employees = models.PositiveIntegerField(_("women employees"), null=True, blank=True)
+    migrant_employees = models.PositiveIntegerField(_("migrant employees"), null=True, blank=True)
+    legal_person = models.BooleanField(_("legal person"), default=False)
+    certificate_until = models.DateField(_("certificate valid until"), null=True, blank=True)
+    contact_name = models.CharField(_("contact"), max_length=50, blank=True)
+    contact_phone = models.CharField(_("contact phone"), max_length=30, blank=True)
+    version = models.PositiveIntegerField(default=1, editable=False)  # a lost update shows a conflict page
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = UnionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("union")
+        verbose_name_plural = _("unions")
+        ordering = ["path"]
+        constraints = [
+            # A null parent is equal to no other null: the index needs a value to compare.
+            models.UniqueConstraint(
+                Coalesce("parent_id", 0),
+                condition=Q(parent__isnull=True),
+                name="union_one_root",
+                violation_error_message=_("There is one city federation already."),
+            ),
+            models.CheckConstraint(condition=~Q(parent=F("id")), name="union_not_its_own_parent"),
+            models.CheckConstraint(condition=Q(term_years__isnull=True) | Q(term_years__in=[3, 5]), name="union_term_3_or_5"),
+            models.CheckConstraint(condition=~Q(name=""), name="union_has_a_name"),
+        ]
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def level(self):
+        """0 for the root."""
+        return len(self.path) // WIDTH - 1
+
+    @property
+    def ancestor_ids(self):
+        """Keys of the unions above, from the root down."""
+        return [int(self.path[i : i + WIDTH], 36) for i in range(0, len(self.path) - WIDTH, WIDTH)]
+
+    @cached_property
+    def committee(self):
+        """The committee in office, or None."""
+        return self.committees.filter(ended_on__isnull=True).first()
+
+
+class UnionPlacement(models.Model):
+    """Where a union stood in the tree between two dates, without gaps; `valid_to` is the first day it no longer did."""
+
+    union = models.ForeignKey(Union, on_delete=models.PROTECT, related_name="placements")
+    parent = models.ForeignKey(Union, on_delete=models.PROTECT, null=True, related_name="+")
+    valid_from = models.DateField(_("from"))
+    valid_to = models.DateField(_("to"), null=True)
+
+    class Meta:
+        ordering = ["union", "valid_from"]
+        constraints = [
+            models.UniqueConstraint(fields=["union"], condition=Q(valid_to__isnull=True), name="placement_one_now"),
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name="placement_dates_in_order"
+            ),
+        ]
+
+
+class CommitteeQuerySet(ScopedQuerySet):
+    def in_office(self):
+        return self.filter(ended_on__isnull=True)
+
+
+class Committee(models.Model):
+    """A union committee from its election to the next; the term's end is derived and never rolls (§1.4)."""
+
+    union = models.ForeignKey(Union, on_delete=models.PROTECT, related_name="committees")
+    number = models.PositiveSmallIntegerField(_("term number"), default=1)  # 第几届
+    elected_on = models.DateField(_("elected on"))
+    term_years = models.PositiveSmallIntegerField(_("length of term"))
+    term_ends_on = models.DateField(_("term ends on"), db_index=True)
+    ended_on = models.DateField(_("left office"), null=True)
+
+    objects = CommitteeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("committee")
+        verbose_name_plural = _("committees")
+        ordering = ["union", "-elected_on"]
+        constraints = [
+            models.UniqueConstraint(fields=["union"], condition=Q(ended_on__isnull=True), name="committee_one_in_office"),
+            models.UniqueConstraint(fields=["union", "elected_on"], name="committee_one_election_a_day"),
+            models.CheckConstraint(condition=Q(term_years__in=[3, 5]), name="committee_term_3_or_5"),
+            models.CheckConstraint(
+                condition=Q(ended_on__isnull=True) | Q(ended_on__gte=F("elected_on")), name="committee_dates_in_order"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.union} {self.elected_on}"
+
+
+class Position(models.TextChoices):
+    CHAIR = "CHAIR", _("chair")
+    VICE_CHAIR = "VICE_CHAIR", _("vice-chair")
+    AUDIT_HEAD = "AUDIT_HEAD", _("head of the funds audit committee")
+    WOMEN_HEAD = "WOMEN_HEAD", _("head of the women workers' committee")
+    MEMBER = "MEMBER", _("committee member")
+
+
+class Officer(models.Model):
+    """A person in an office of a committee."""
+
+    committee = models.ForeignKey(Committee, on_delete=models.PROTECT, related_name="officers")
+    uuid = models.UUIDField(unique=True, editable=False)
+    position = models.CharField(_("position"), max_length=12, choices=Position)
+    name = models.CharField(_("name"), max_length=50)
+    sex = models.CharField(_("sex"), max_length=1, choices=Sex, blank=True)
+    phone = EncryptedText(_("phone"), blank=True)
+    full_time = models.BooleanField(_("full-time"), default=False)
+    started_on = models.DateField(_("since"))
+    ended_on = models.DateField(_("until"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("officer")
+        verbose_name_plural = _("officers")
+        ordering = ["committee", "position", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["committee"], condition=Q(position="CHAIR", ended_on__isnull=True), name="officer_one_chair"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_on__isnull=True) | Q(ended_on__gte=F("started_on")), name="officer_dates_in_order"
+            ),
+        ]
+
+    def __str__(self):
+        return self.name
+
+
+class AppointmentQuerySet(ScopedQuerySet):
+    def in_force(self, today):
+        return self.filter(valid_from__lte=today).filter(Q(valid_to__isnull=True) | Q(valid_to__gte=today))
+
+
+class Appointment(models.Model):
+    """A user has a role at a union, and so at all below it, from one date to another (both included)."""
+
+    user = models.ForeignKey("core.User", on_delete=models.PROTECT, related_name="appointments", verbose_name=_("user"))
+    union = models.ForeignKey(Union, on_delete=models.PROTECT, related_name="appointments", verbose_name=_("union"))
+    role = models.CharField(_("role"), max_length=20)  # a key of unions.roles.GRANTS; choices set there
+    valid_from = models.DateField(_("valid from"))
+    valid_to = models.DateField(_("valid to"), null=True, blank=True)
+
+    objects = AppointmentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("appointment")
+        verbose_name_plural = _("appointments")
+        ordering = ["user", "union", "role"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "union", "role"], condition=Q(valid_to__isnull=True), name="appointment_once"),
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name="appointment_dates_in_order"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.user} {self.role} {self.union}"
+
+
+class StagedUnion(StagedRow):
+    """One row of a union sheet between reading and commit."""
+
+    code = models.CharField(max_length=40, blank=True)
+    parent_code = models.CharField(max_length=40, blank=True)
+    name = models.CharField(max_length=100, blank=True)
+    kind = models.CharField(max_length=20, blank=True)
+    uscc = models.CharField(max_length=18, blank=True)
+    employees = models.PositiveIntegerField(null=True)
+    founded_on = models.DateField(null=True)
+    term_years = models.PositiveSmallIntegerField(null=True)
+    elected_on = models.DateField(null=True)
+    union = models.ForeignKey(Union, on_delete=models.SET_NULL, null=True, related_name="+")  # the stored one, if any

@@ -1,0 +1,140 @@
+"""Who may do what: every role with its permissions and the sentence an officer understands.
+
+An appointment gives a user a role at a union, and so at everything below it. Permission strings are Django's
+(`app.verb_model`). A permission on something that belongs to no union (a rule, the calendar) counts only from the root.
+"""
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from core.scope import Reach
+from unions.models import Appointment
+
+SEE_UNIONS = {
+    "unions.view_union",
+    "unions.view_committee",
+    "unions.view_officer",
+    "core.view_deadline",
+    "core.view_reminder",
+    "core.view_job",
+}
+SEE_MEMBERS = {"members.view_membership"}
+SEE_PAPERS = {"core.view_paper", "core.download_paper"}
+KEEP_UNIONS = {
+    "unions.add_union",
+    "unions.change_union",
+    "unions.elect_union",
+    "unions.add_officer",
+    "unions.change_officer",
+    "unions.import_union",
+    "core.view_importbatch",
+}
+KEEP_MEMBERS = {
+    "members.add_membership",
+    "members.change_membership",
+    "members.import_membership",
+    "members.reveal_membership",
+    "core.view_importbatch",
+}
+KEEP_STANDARDS = {
+    f"core.{verb}_{model}"
+    for verb in ("view", "add", "change")
+    for model in ("deadlinerule", "calendarday", "calendaryear", "setting")
+}
+
+
+@dataclass(frozen=True)
+class Role:
+    label: str
+    sentence: str
+    permissions: frozenset
+
+
+def _role(label, sentence, *permissions):
+    return Role(label, sentence, frozenset().union(*permissions))
+
+
+GRANTS = {
+    "cadre": _role(
+        _("union cadre"),
+        _("Keeps unions, officers and members, imports registers and prints papers."),
+        SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, KEEP_UNIONS, KEEP_MEMBERS, {"core.issue_paper"},
+    ),
+    "union_chair": _role(
+        _("union chair"),
+        _("Sees the union's members and papers, decides on members and reviews at union level."),
+        SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, {"members.change_membership", "core.issue_paper"},
+    ),
+    "visitor": _role(_("home visitor"), _("Visits households; sees the unions they belong to."), SEE_UNIONS),
+    "district_reviewer": _role(
+        _("district reviewer"),
+        _("Reviews what unions below submit; sees members and papers, prints papers."),
+        SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, {"core.issue_paper"},
+    ),
+    "city_approver": _role(
+        _("city approver"),
+        _("Approves for the federation; sees members and papers, prints papers."),
+        SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, {"core.issue_paper"},
+    ),
+    "cashier": _role(_("cashier"), _("Pays what others have approved; sees unions and papers."), SEE_UNIONS, SEE_PAPERS),
+    "mediator": _role(_("mediator"), _("Mediates disputes; sees unions and papers."), SEE_UNIONS, SEE_PAPERS),
+    "competition_office": _role(
+        _("competition office"), _("Runs competitions; sees unions, members and papers."), SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS
+    ),
+    "judge": _role(_("judge"), _("Scores in competitions; sees unions only."), SEE_UNIONS),
+    "auditor": _role(
+        _("auditor"), _("Reads and downloads, changes nothing."), SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, {"core.view_importbatch"}
+    ),
+    "standards_keeper": _role(
+        _("keeper of standards"), _("Keeps the calendar, the deadline rules and the settings."), SEE_UNIONS, KEEP_STANDARDS
+    ),
+    "sysadmin": _role(
+        _("system administrator"),
+        _("Sees accounts, switches them off and watches jobs; sees no members."),
+        {"core.view_user", "core.change_user", "core.view_job", "unions.view_union", "unions.view_appointment"},
+    ),
+    "secadmin": _role(
+        _("security administrator"),
+        _("Makes accounts, gives and ends roles and reviews them; sees no members."),
+        {
+            "core.view_user", "core.add_user", "core.change_user", "unions.view_union",
+            "unions.view_appointment", "unions.add_appointment", "unions.change_appointment",
+        },
+    ),
+    "auditadmin": _role(
+        _("audit administrator"), _("Reads the audit trail."), {"core.view_auditevent", "core.view_auditseal", "unions.view_union"}
+    ),
+}
+
+ROLE_CHOICES = [(key, role.label) for key, role in GRANTS.items()]
+EVERY_PERMISSION = frozenset().union(*(role.permissions for role in GRANTS.values()))
+
+
+def appointments_of(user):
+    """Return [(role, path)] of the appointments in force today, read once a request (kept on the user object)."""
+    if not hasattr(user, "_appointments"):
+        user._appointments = list(
+            Appointment.objects.in_force(timezone.localdate())
+            .filter(user_id=user.pk)
+            .order_by("union__path", "role")
+            .values_list("role", "union__path")
+        )
+    return user._appointments
+
+
+def paths_for(user, perm):
+    """Return the `Reach` of `user` with `perm`: rows, objects, pages and menus all ask here.
+
+    A superuser reaches everything, also an empty tree; an inactive or anonymous user nothing.
+    """
+    if not user.is_active or user.is_anonymous:
+        return Reach()
+    if user.is_superuser:
+        return Reach(everything=True)
+    paths = []
+    for role, path in appointments_of(user):  # ordered by path: a subtree below one already held adds nothing
+        if perm in GRANTS[role].permissions and not any(path.startswith(held) for held in paths):
+            paths.append(path)
+    return Reach(tuple(paths))

@@ -1,0 +1,5 @@
+"""Addresses of unions, terms and officers."""
+
+from django.urls import path
+
+urlpatterns = []
