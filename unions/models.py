@@ -1,5 +1,7 @@
 """The tree of unions, where each stood when, committees and their officers, and appointments of users."""
 
+import uuid
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
@@ -198,7 +200,7 @@ class Officer(models.Model):
     """A person in an office of a committee."""
 
     committee = models.ForeignKey(Committee, on_delete=models.PROTECT, related_name="officers")
-    uuid = models.UUIDField(unique=True, editable=False)
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)  # the place its sealed phone is bound to
     position = models.CharField(_("position"), max_length=12, choices=Position)
     name = models.CharField(_("name"), max_length=50)
     sex = models.CharField(_("sex"), max_length=1, choices=Sex, blank=True)
