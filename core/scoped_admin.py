@@ -1,0 +1,100 @@
+"""The admin's base class: rows in scope, permissions by appointment, writes through actions, nothing deleted."""
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404
+from django.utils.functional import cached_property
+
+COUNT_UP_TO = 1000
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than `COUNT_UP_TO` rows: a list of a million members costs what a list of a thousand does."""
+
+    @cached_property
+    def count(self):
+        return self.object_list.order_by()[:COUNT_UP_TO].count()
+
+
+class ScopedModelAdmin(admin.ModelAdmin):
+    """A page of the admin that sees and does what the user's appointments allow, as every other page.
+
+    A subclass that saves defines `write(request, obj, form, change)`, which calls an action; the action stores the
+    row and writes the audit event, so the admin's own log stays empty. Rows that belong to no union are reached from
+    the root of the tree only.
+    """
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+    def write(self, request, obj, form, change):
+        """Store `obj` through an action; `change` is False when it is new."""
+        raise NotImplementedError(f"{type(self).__name__} names no action that saves.")
+
+    # --- Scope -------------------------------------------------------------------------------------------
+    def perm(self, verb):
+        """The permission string for `verb` on this model."""
+        return f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
+
+    @property
+    def scoped(self):
+        return hasattr(self.model._default_manager.all(), "visible_to")
+
+    def allowed(self, request, verb, obj=None):
+        """Whether the user holds `verb` at `obj`, or anywhere when there is no object yet."""
+        if obj is None and not self.scoped:
+            obj = self.model()  # belongs to no union: counts from the root only
+        return request.user.has_perm(self.perm(verb), obj)
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request)
+        if self.scoped:
+            return rows.visible_to(request.user, self.perm("view"))
+        return rows if self.allowed(request, "view") else rows.none()
+
+    def get_object(self, request, object_id, from_field=None):
+        """The row in scope. Raises PermissionDenied without any right here, Http404 out of scope."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        found = super().get_object(request, object_id, from_field)
+        if found is None:
+            raise Http404
+        return found
+
+    # --- Permissions -------------------------------------------------------------------------------------
+    def has_module_permission(self, request):
+        return self.allowed(request, "view")
+
+    def has_view_permission(self, request, obj=None):
+        return self.allowed(request, "view", obj)
+
+    def has_add_permission(self, request):
+        return self.allowed(request, "add")
+
+    def has_change_permission(self, request, obj=None):
+        return self.allowed(request, "change", obj)
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    # --- Writes ------------------------------------------------------------------------------------------
+    def save_model(self, request, obj, form, change):
+        self.write(request, obj, form, change)
+
+    def save_formset(self, request, form, formset, change):
+        """Inlines are for reading."""
+        if formset.has_changed():
+            raise NotImplementedError(f"{type(self).__name__} names no action that saves its inlines.")
+
+    def log_addition(self, request, obj, message):
+        """Nothing: the action has written the audit event."""
+
+    def log_change(self, request, obj, message):
+        """Nothing: the action has written the audit event."""
+
+    def get_urls(self):
+        """Without the history page (it would show the admin's empty log) and without the delete page."""
+        closed = {f"{self.opts.app_label}_{self.opts.model_name}_{page}" for page in ("history", "delete")}
+        return [url for url in super().get_urls() if url.name not in closed]
