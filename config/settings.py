@@ -1,17 +1,20 @@
 """Django settings: everything that differs between machines comes from the environment or `.env`."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from config import valkey
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
 env = environ.Env()
-env.read_env(BASE_DIR / ".env")  # a real environment variable wins over the file
+env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))  # a real environment variable wins over the file
 
 
 def required(name):
@@ -41,6 +44,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
+    "config",  # for its commands
     "core",
     "unions",
     "members",
@@ -112,7 +116,7 @@ TEMPLATES = [
 FORM_RENDERER = "core.forms.PortalRenderer"
 
 # --- Database ---------------------------------------------------------------------------------------------
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")}
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{quote(str(VAR_DIR / 'portal.sqlite3'))}")}
 DATABASE = DATABASES["default"]
 TEST_DB_SUFFIX = env.str("TEST_DB_SUFFIX", default="")
 if DATABASE["ENGINE"].endswith("sqlite3"):
@@ -129,7 +133,7 @@ else:
     DATABASE["TEST"] = {"NAME": f"test_portal{TEST_DB_SUFFIX}"}
 
 # --- Broker, cache, sessions ------------------------------------------------------------------------------
-REDIS_URL = env.str("REDIS_URL", default=f"unix://{VAR_DIR / 'run' / 'valkey.sock'}")
+REDIS_URL = env.str("REDIS_URL", default=valkey.url(valkey.socket_path(VAR_DIR)))
 CACHES = {
     "default": {
         "BACKEND": "core.cache.ForgivingRedisCache",  # an unreachable cache answers "empty"
