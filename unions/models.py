@@ -196,6 +196,13 @@ class Position(models.TextChoices):
     MEMBER = "MEMBER", _("committee member")
 
 
+class OfficerQuerySet(ScopedQuerySet):
+    scope_path = "committee__union__path"
+
+    def in_office(self):
+        return self.filter(ended_on__isnull=True)
+
+
 class Officer(models.Model):
     """A person in an office of a committee."""
 
@@ -208,6 +215,8 @@ class Officer(models.Model):
     full_time = models.BooleanField(_("full-time"), default=False)
     started_on = models.DateField(_("since"))
     ended_on = models.DateField(_("until"), null=True, blank=True)
+
+    objects = OfficerQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("officer")
@@ -228,17 +237,21 @@ class Officer(models.Model):
 
 class AppointmentQuerySet(ScopedQuerySet):
     def in_force(self, today):
-        return self.filter(valid_from__lte=today).filter(Q(valid_to__isnull=True) | Q(valid_to__gte=today))
+        return self.filter(Q(valid_to__isnull=True) | Q(valid_to__gte=today), valid_from__lte=today, ended_on__isnull=True)
 
 
 class Appointment(models.Model):
-    """A user has a role at a union, and so at all below it, from one date to another (both included)."""
+    """A user has a role at a union, and so at all below it, from one date to another (both included).
+
+    `ended_on` says that it was taken away, at once, whatever its dates.
+    """
 
     user = models.ForeignKey("core.User", on_delete=models.PROTECT, related_name="appointments", verbose_name=_("user"))
     union = models.ForeignKey(Union, on_delete=models.PROTECT, related_name="appointments", verbose_name=_("union"))
     role = models.CharField(_("role"), max_length=20)  # a key of unions.roles.GRANTS; choices set there
     valid_from = models.DateField(_("valid from"))
     valid_to = models.DateField(_("valid to"), null=True, blank=True)
+    ended_on = models.DateField(_("ended on"), null=True, editable=False)
 
     objects = AppointmentQuerySet.as_manager()
 
@@ -247,7 +260,11 @@ class Appointment(models.Model):
         verbose_name_plural = _("appointments")
         ordering = ["user", "union", "role"]
         constraints = [
-            models.UniqueConstraint(fields=["user", "union", "role"], condition=Q(valid_to__isnull=True), name="appointment_once"),
+            models.UniqueConstraint(
+                fields=["user", "union", "role"],
+                condition=Q(valid_to__isnull=True, ended_on__isnull=True),
+                name="appointment_once",
+            ),
             models.CheckConstraint(
                 condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name="appointment_dates_in_order"
             ),
