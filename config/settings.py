@@ -158,7 +158,12 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_PUBLISH_RETRY = False  # a broker that is down must not hold a request
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "visibility_timeout": 3600}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+    "visibility_timeout": 3600,
+    "max_retries": 0,  # kombu would otherwise try for six seconds, in the middle of a request
+}
 CELERY_DB_REUSE_MAX = 100  # else Celery's Django fixup opens a connection per task
 JOB_STALE_SECONDS = env.int("JOB_STALE_SECONDS", default=120)  # no heartbeat for so long: wake the job again
 

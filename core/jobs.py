@@ -1,0 +1,270 @@
+"""Jobs: long work as a row, written with what asks for it, claimed by one worker at a time and safe to run twice.
+
+The row is the only state. A message through the broker merely says "look at job 7": it may come late, twice or never.
+Whoever claims the row (one conditional update with a fresh token) runs it; a run that lost its row stops at its next
+sign of life. `wake_waiting`, called by the timetable each minute, sends whatever was never delivered or went silent.
+"""
+
+import logging
+import threading
+import time
+import traceback
+import uuid
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+
+from celery import current_app, shared_task
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from core.models import Job
+from core.models.job import JobState
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+BROKER_PAUSE = 10.0  # seconds without a try after the broker did not answer, so that pages do not crawl
+PROGRESS_PAUSE = 0.5  # seconds between two writes of a mere count
+
+_broker_silent_until = 0.0
+
+
+class JobRefused(Exception):
+    """The work cannot be done; the message is the sentence the person reads."""
+
+
+class RunLost(Exception):
+    """Another worker has taken the job over; this run stops without writing anything more."""
+
+
+class NotYet(Exception):
+    """The job is not ready; it goes back to waiting and this run does not count as an attempt."""
+
+
+# --- Asking ----------------------------------------------------------------------------------------------------
+
+
+def start(task_name, *, title, by, params=None, union=None, total=0):
+    """Write a waiting `Job` in the caller's transaction and wake a worker when it commits.
+
+    `task_name` is the name given to `job_task`; `params` are ids and options, never personal data; `total` the number
+    of things to do, if known. A broker that is down changes nothing: the job waits until the timetable wakes it.
+    """
+    job = Job.objects.create(
+        task=task_name, title=title, created_by=by, params=params or {}, union=union, total=total
+    )
+    transaction.on_commit(partial(wake, job), robust=True)
+    return job
+
+
+def wake(job):
+    """Tell a worker to look at `job`. Returns whether the broker took the message; never raises, never hangs."""
+    global _broker_silent_until
+    if time.monotonic() < _broker_silent_until:
+        return False
+    try:
+        current_app.send_task(job.task, args=[job.pk], retry=False, ignore_result=True)
+    except Exception as error:  # whatever the broker's client raises: the job's row is safe, and woken later
+        _broker_silent_until = time.monotonic() + BROKER_PAUSE
+        log.warning("broker not reached (%s): job %s waits", type(error).__name__, job.pk)
+        return False
+    # For a waiting job the heartbeat is the time it was last sent.
+    Job.objects.filter(pk=job.pk, state=JobState.WAITING).update(heartbeat_at=timezone.now())
+    return True
+
+
+def wake_waiting():
+    """Send every job that was never delivered or has gone silent; end those that used up their attempts."""
+    silent = timezone.now() - timedelta(seconds=settings.JOB_STALE_SECONDS)
+    never_sent = Q(state=JobState.WAITING, heartbeat_at__isnull=True)
+    gone_silent = Job.objects.unfinished().filter(Q(heartbeat_at__lt=silent) | never_sent).order_by("id")
+    for job in gone_silent.filter(attempts__gte=ATTEMPTS):
+        if _take(job, Q(attempts__gte=ATTEMPTS)):
+            _fail(job, _("The work was broken off %(times)d times. Please tell the administrator.") % {"times": ATTEMPTS})
+    for job in gone_silent.filter(attempts__lt=ATTEMPTS):
+        if not wake(job):
+            return
+
+
+# --- Running ---------------------------------------------------------------------------------------------------
+
+
+def job_task(name, *, failed=None):
+    """Turn `work(run)` into the Celery task `name`, which takes a job's primary key.
+
+    `work` may run twice and must not double anything. It ends well by returning; `JobRefused` ends it with a sentence;
+    any other exception is logged without its message (which may hold personal data) and tried again, three times in
+    all. `failed(job, sentence)` is called in the transaction in which the job fails, to mark what it worked on.
+    """
+
+    def decorate(work):
+        @shared_task(name=name, acks_late=True, ignore_result=True)
+        def task(job_pk):
+            _run(Job.objects.filter(pk=job_pk).first(), work)
+
+        task.work = work
+        task.failed = failed
+        return task
+
+    return decorate
+
+
+def run_now(job):
+    """Run `job` here, to its end, and return the row; if a worker is at it already, wait for that worker.
+
+    For the command line: an exception is not tried again but raised, after the job was marked as failed.
+    """
+    work = _task(job).work
+    while not job.finished:
+        if not _run(job, work, foreground=True):
+            time.sleep(0.2)
+        job.refresh_from_db()
+    return job
+
+
+class Run:
+    """One claim of a job: signs of life, progress, remarks. `work` gets it as its only argument."""
+
+    def __init__(self, job):
+        self.job = job
+        self._written = 0.0
+
+    def progress(self, done=None, total=None, message=None):
+        """Write how far the work is (counts, and a short sentence without personal data): also a sign of life.
+
+        A mere count is written twice a second at most. Raises RunLost when another worker owns the job.
+        """
+        facts = {"done": done, "total": total, "message": message}
+        facts = {name: value for name, value in facts.items() if value is not None and value != getattr(self.job, name)}
+        for name, value in facts.items():
+            setattr(self.job, name, value)
+        now = time.monotonic()
+        if facts.keys() <= {"done"} and self.job.done != self.job.total and now - self._written < PROGRESS_PAUSE:
+            return
+        self._written = now
+        self._write(done=self.job.done, total=self.job.total, message=self.job.message)
+
+    def note(self, sentence):
+        """Add a remark to the job's page."""
+        if sentence not in self.job.notes:
+            self.job.notes = [*self.job.notes, sentence]
+            self._write(notes=self.job.notes)
+
+    def result(self, url):
+        """Set the page the job's result is on."""
+        self.job.result_url = url
+        self._write(result_url=url)
+
+    def hold(self):
+        """Make sure, inside the transaction that stores the result, that this run still owns the job.
+
+        Holds the job's row until the transaction ends: no other worker can claim it meanwhile. Raises RunLost.
+        """
+        self._write()
+
+    def _write(self, **facts):
+        if not _owned(self.job).update(heartbeat_at=timezone.now(), **facts):
+            raise RunLost
+
+
+def _task(job):
+    """The registered task of `job`. Raises KeyError for an unknown name."""
+    current_app.loader.import_default_modules()
+    return current_app.tasks[job.task]
+
+
+def _owned(job):
+    return Job.objects.filter(pk=job.pk, run_token=job.run_token, state=JobState.RUNNING)
+
+
+def _take(job, condition):
+    """Claim `job` by one conditional update, if nobody is at it. Returns whether it is ours now."""
+    now = timezone.now()
+    silent = now - timedelta(seconds=settings.JOB_STALE_SECONDS)
+    free = Q(state=JobState.WAITING) | Q(state=JobState.RUNNING, heartbeat_at__lt=silent)
+    token = uuid.uuid4()
+    if not Job.objects.filter(free, condition, pk=job.pk).update(
+        state=JobState.RUNNING, run_token=token, heartbeat_at=now, attempts=F("attempts") + 1
+    ):
+        return False
+    job.refresh_from_db()
+    return job.run_token == token
+
+
+def _run(job, work, foreground=False):
+    """Claim and run `job`; returns False when there was nothing to claim."""
+    if job is None or not _take(job, Q() if foreground else Q(attempts__lt=ATTEMPTS)):
+        return False
+    run = Run(job)
+    try:
+        with _heartbeat(job):
+            work(run)
+    except RunLost:
+        log.warning("job %s (%s): another worker took over", job.pk, job.task)
+    except NotYet:
+        _owned(job).update(
+            state=JobState.WAITING, run_token=None, heartbeat_at=timezone.now(), attempts=F("attempts") - 1
+        )
+    except JobRefused as refusal:
+        _fail(job, str(refusal))
+    except Exception as error:
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error("job %s (%s), attempt %s: %s\n%s", job.pk, job.task, job.attempts, type(error).__name__, frames)  # noqa: TRY400
+        if foreground or job.attempts >= ATTEMPTS:
+            _fail(job, _("The work could not be finished because of an error on our side. Please tell the administrator."))
+        else:
+            _owned(job).update(state=JobState.WAITING, run_token=None, heartbeat_at=timezone.now())
+        if foreground:
+            raise
+    else:
+        _owned(job).update(state=JobState.DONE, finished_at=timezone.now(), message="", done=F("total"))
+    return True
+
+
+def _fail(job, sentence):
+    with transaction.atomic():
+        if _owned(job).update(state=JobState.FAILED, finished_at=timezone.now(), message=sentence[:500]):
+            failed = _task(job).failed
+            if failed is not None:
+                failed(job, sentence)
+
+
+@contextmanager
+def _heartbeat(job):
+    """Give signs of life from a thread of its own while a long step says nothing.
+
+    The thread has its own connection and never waits long for a lock: while our own transaction holds the row (or,
+    on SQLite, the database), nobody else can claim the job either.
+    """
+    ended = threading.Event()
+
+    def beat():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "PRAGMA busy_timeout = 1000" if connection.vendor == "sqlite" else "SET lock_timeout = '1s'"
+            )
+        while not ended.wait(max(0.2, settings.JOB_STALE_SECONDS / 4)):
+            try:
+                if not _owned(job).update(heartbeat_at=timezone.now()):
+                    break
+            except DatabaseError:
+                continue  # locked, or a hiccup: the next beat counts
+
+    def live():
+        try:
+            if not ended.wait(max(0.2, settings.JOB_STALE_SECONDS / 4)):
+                beat()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=live, name=f"heartbeat of job {job.pk}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(2)
