@@ -1,10 +1,14 @@
 """The admin's base class: rows in scope, permissions by appointment, writes through actions, nothing deleted."""
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import Http404
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from core.conflicts import Conflict
+from core.forms import add_refusal
 
 COUNT_UP_TO = 1000
 
@@ -79,7 +83,41 @@ class ScopedModelAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request, obj=None):
         return False
 
+    # --- Fields ------------------------------------------------------------------------------------------
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        """Offer, and take, only rows that the user sees: a foreign key from outside is no valid choice."""
+        rows = db_field.remote_field.model._default_manager.all()
+        if hasattr(rows, "visible_to"):
+            meta = db_field.remote_field.model._meta
+            kwargs.setdefault("queryset", rows.visible_to(request.user, f"{meta.app_label}.view_{meta.model_name}"))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     # --- Writes ------------------------------------------------------------------------------------------
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """When the action refuses, show the page again with its sentence and everything that was typed."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ValidationError as refusal:
+            request.refusal = refusal
+        except Conflict:
+            request.refusal = ValidationError(
+                _("Somebody else has changed this in the meantime. Open it again, look, and repeat your change.")
+            )
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        form = super().get_form(request, obj, change=change, **kwargs)
+        refusal = getattr(request, "refusal", None)
+        if refusal is None:
+            return form
+
+        class Refused(form):
+            def _post_clean(self):
+                super()._post_clean()
+                add_refusal(self, refusal)
+
+        return Refused
+
     def save_model(self, request, obj, form, change):
         self.write(request, obj, form, change)
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from core import audit, deadlines
 from core.calendar import Calendar
-from core.conflict import Conflict
+from core.conflicts import check_version
 from core.ids import allocate
 from core.models import Deadline, DeadlineRule, User
 from core.models.deadline import DeadlineState
@@ -107,8 +107,7 @@ def change_union(union, *, by, version, changes):
     """Write `changes` ({name of FACTS: value}) to a union that is still at `version`. Raises Conflict."""
     _require(by, "unions.change_union", union)
     current = _locked(union)
-    if current.version != version:
-        raise Conflict(current)
+    check_version(current, version)
     written = _set(current, changes, FACTS)
     if not written:
         return current
