@@ -115,13 +115,23 @@ EVERY_PERMISSION = frozenset().union(*(role.permissions for role in GRANTS.value
 def appointments_of(user):
     """Return [(role, path)] of the appointments in force today, read once a request (kept on the user object)."""
     if not hasattr(user, "_appointments"):
-        user._appointments = list(
+        rows = (
             Appointment.objects.in_force(timezone.localdate())
             .filter(user_id=user.pk)
             .order_by("union__path", "role")
-            .values_list("role", "union__path")
+            .values_list("role", "union__path", "union__name")
         )
+        user._appointments, user._places = [], {}
+        for role, path, name in rows:
+            user._appointments.append((role, path))
+            user._places.setdefault(name, []).append(GRANTS[role].label)
     return user._appointments
+
+
+def places_of(user):
+    """Return {union name: [role label]} of the appointments in force today, the highest union first."""
+    appointments_of(user)
+    return user._places
 
 
 def paths_for(user, perm):

@@ -1,6 +1,7 @@
 """Deadlines: the rules as data, and one row for every date somebody must keep."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core.models.setting import RuleStatus
@@ -66,6 +67,10 @@ class DeadlineQuerySet(ScopedQuerySet):
     def to_do(self):
         """What we, or the worker we help, must do."""
         return self.open().filter(side__in=[Side.OURS, Side.PARTY])
+
+    def desk_of(self, user):
+        """What stands on a user's desk: the user's own duties, and those in scope that nobody owns."""
+        return self.to_do().filter(Q(owner=user) | Q(owner__isnull=True)).visible_to(user, "core.view_deadline")
 
     def waiting(self):
         """What somebody else must do."""
