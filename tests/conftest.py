@@ -1,8 +1,9 @@
 """Fixtures: the tree, the cast, and a signed-in client for each of them."""
 
 import pytest
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
+from core import triggers
 from core.models import User
 from tests import cast
 
@@ -13,6 +14,20 @@ FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 @pytest.fixture(autouse=True)
 def _quick_passwords(settings):
     settings.PASSWORD_HASHERS = FAST_HASHERS
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_past_the_triggers():
+    """Let the flush after a transactional test empty the trail: the post_migrate it sends creates the triggers again."""
+    flush = TransactionTestCase._fixture_teardown
+
+    def drop_and_flush(case):
+        triggers.drop()
+        flush(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", drop_and_flush)
+        yield
 
 
 @pytest.fixture

@@ -1,0 +1,21 @@
+"""Check that the audit trail is whole: exit 0 and one sentence, or exit 1 and the first broken things."""
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from core import audit, triggers
+
+
+class Command(BaseCommand):
+    help = "Check the audit trail: MACs, seals, their chain, and the seals that papers name."
+
+    def handle(self, **options):
+        for name in triggers.missing():
+            self.stderr.write(_("The trigger %(name)s is missing: run manage.py migrate.") % {"name": name})
+        report = audit.verify()
+        if report.faults:
+            raise CommandError("\n".join([_("The audit trail is broken."), *report.faults]))
+        self.stdout.write(
+            _("The audit trail is whole: %(events)s events, %(sealed)s of them under %(seals)s seals; %(papers)s papers name one.")
+            % vars(report)
+        )
