@@ -23,6 +23,10 @@ class SealedAttribute(DeferredAttribute):
             return secrets.unseal(value, self.field.place(instance.uuid))
         return value
 
+    def __set__(self, instance, value):
+        # With this the descriptor goes before the instance's own dictionary, where the sealed text lies.
+        instance.__dict__[self.field.attname] = value
+
 
 class EncryptedText(models.TextField):
     """Text kept sealed (AES-GCM), bound to model, field and the row's `uuid`. It cannot be filtered or ordered by."""

@@ -167,7 +167,7 @@ class Committee(models.Model):
     elected_on = models.DateField(_("elected on"))
     term_years = models.PositiveSmallIntegerField(_("length of term"))
     term_ends_on = models.DateField(_("term ends on"), db_index=True)
-    ended_on = models.DateField(_("left office"), null=True)
+    ended_on = models.DateField(_("left office"), null=True, blank=True)
 
     objects = CommitteeQuerySet.as_manager()
 
