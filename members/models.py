@@ -109,6 +109,10 @@ class Person(models.Model):
     def __str__(self):
         return self.name
 
+    def age_on(self, day):
+        """Full years on `day`."""
+        return day.year - self.born_on.year - ((day.month, day.day) < (self.born_on.month, self.born_on.day))
+
 
 class MembershipState(models.TextChoices):
     """会籍 states (rulebook §2.2)."""
@@ -178,6 +182,10 @@ class Membership(models.Model):
 
     def __str__(self):
         return str(self.person)
+
+    @property
+    def is_open(self):
+        return self.state in OPEN_STATES
 
 
 class StagedMember(StagedRow):
