@@ -17,8 +17,10 @@ class PaperState(models.TextChoices):
 class Paper(models.Model):
     """One issued paper. Written by `core.papers` only; facts, file and hash never change once it is valid."""
 
-    kind = models.CharField(_("kind"), max_length=40)  # a key of config.papers.KINDS
+    kind = models.CharField(_("kind"), max_length=40)  # a key of settings.PAPER_KINDS
     number = models.CharField(_("number"), max_length=60, unique=True, null=True)
+    series = models.CharField(max_length=40, blank=True)  # what the number begins with: unit, kind and year
+    serial = models.PositiveIntegerField(null=True)  # 1, 2, 3 … in the series, without gaps
     title = models.CharField(_("title"), max_length=200)
     union = models.ForeignKey("unions.Union", on_delete=models.PROTECT, related_name="papers")
     subject_type = models.CharField(max_length=60)
@@ -56,7 +58,8 @@ class Paper(models.Model):
                 condition=models.Q(state__in=[PaperState.DRAWING, PaperState.FAILED])
                 | (models.Q(issued_at__isnull=False, number__isnull=False) & ~models.Q(sha256="")),
                 name="paper_issued_whole",
-            )
+            ),
+            models.UniqueConstraint(fields=["series", "serial"], name="paper_numbered_once"),
         ]
 
     def __str__(self):

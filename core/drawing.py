@@ -1,0 +1,217 @@
+"""Drawing papers: HTML to PDF with the two packaged faces only, text measured and laid on pages, slices joined.
+
+Nothing outside is read: no network, no host fonts. WeasyPrint is imported when the first page is drawn, because it
+costs a second and only workers need it. Text is broken into lines here, by the faces' own widths, so that the number of
+rows on a page is reckoned before it is drawn.
+"""
+
+import io
+import logging
+import os
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import segno
+from django.conf import settings
+from django.template.loader import render_to_string
+from fontTools.ttLib import TTFont
+from pylopdf_fonts_zh_cn import sans_path, serif_path
+
+FONTS_CONF = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>
+"""
+ATTEMPTS = 4  # to lay the rows of a slice, each with a little less room than before
+TIGHTER = 8.0  # mm
+STAMPED_AT_ONCE = 300  # pages whose numbers are drawn together
+BLANKS = dict.fromkeys(map(ord, "\t\r\n"), " ")
+NO_LINE_BEGINS_WITH = frozenset("，。、；：？！）〕》」』”’·…")
+
+
+# --- Characters ------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _widths():
+    """{code point: width in em} of the serif face, and what only the sans face has."""
+    widths = {}
+    for path in (sans_path(), serif_path()):
+        with TTFont(path, lazy=True) as face:
+            per_em, advances = face["head"].unitsPerEm, face["hmtx"]
+            widths |= {code: advances[glyph][0] / per_em for code, glyph in face.getBestCmap().items()}
+    return widths
+
+
+def missing(text):
+    """Return the characters of `text` that no face covers, sorted."""
+    widths = _widths()
+    return sorted(char for char in set(text) if ord(char) not in widths and char not in "\t\r\n")
+
+
+def printable(text):
+    """Return `text` with every character that no face covers written as its code point: 〔U+23231〕."""
+    return text.translate({ord(char): _written(char) for char in missing(text)})
+
+
+def wrap(text, ems):
+    """Break `text` into the lines it takes in a width of `ems` em; nothing is lost, at least one line is returned.
+
+    A character that no face covers is left in place, for `pdf` to write and to report; room is kept for that.
+    """
+    lines, line, used = [], "", 0.0
+    for char in text.translate(BLANKS):
+        width = _width(char)
+        if line and used + width > ems:
+            carried = line[-1] if char in NO_LINE_BEGINS_WITH and len(line) > 1 else ""
+            lines.append(line.removesuffix(carried))
+            line, used = carried, sum(map(_width, carried))
+        line, used = line + char, used + width
+    return [*lines, line]
+
+
+def _written(char):
+    return f"〔U+{ord(char):04X}〕"
+
+
+def _width(char):
+    """The width of `char` in em, as it will be printed."""
+    widths = _widths()
+    if ord(char) in widths:
+        return widths[ord(char)]
+    return sum(widths[ord(each)] for each in _written(char))
+
+
+# --- Rows on pages ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Part:
+    """What stands on one page of one group: its rows, and whether the group began on an earlier page."""
+
+    group: object
+    continued: bool
+    rows: list = field(default_factory=list)
+
+
+class Pager:
+    """Lays rows under group heads on pages. All heights are millimetres.
+
+    `first_room` and `room` are what the table's body has on the first and on every other page. A head never stands
+    alone at the foot of a page; a group that goes on has its head again.
+    """
+
+    def __init__(self, *, first_room, room):
+        self.room = room
+        self.left = first_room
+        self.pages = [[]]
+        self.last_group = None
+
+    def place(self, group, row, *, height, head=0.0, continued=False):
+        """Put `row` on the page it fits on; `continued`: `group` began before the first page laid here."""
+        page = self.pages[-1]
+        opens = not page or page[-1].group != group
+        if page and height + (head if opens else 0) > self.left:
+            page, opens, self.left = [], True, self.room
+            self.pages.append(page)
+        if opens:
+            page.append(Part(group, continued or group == self.last_group))
+            self.left -= head
+        self.last_group = group
+        page[-1].rows.append(row)
+        self.left -= height
+
+
+# --- HTML to PDF -----------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _weasyprint():
+    """Import WeasyPrint with a fontconfig that knows the packaged faces only."""
+    folder = settings.VAR_DIR / "fonts"
+    folder.mkdir(parents=True, exist_ok=True)
+    conf = folder / "fonts.conf"
+    text = FONTS_CONF.format(fonts=serif_path().parent, cache=folder / "cache")
+    if not conf.exists() or conf.read_text() != text:
+        draft = conf.with_suffix(f".{os.getpid()}")
+        draft.write_text(text)
+        draft.replace(conf)
+    os.environ["FONTCONFIG_FILE"] = str(conf)
+    import weasyprint
+
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    return weasyprint
+
+
+def refuse(url, *args, **kwargs):
+    """The fetcher of papers: everything a page needs lies in its HTML."""
+    raise ValueError(f"A paper reads nothing from outside: {url[:80]}")
+
+
+def pdf(template, context):
+    """Draw `template` with `context`. Returns (PDF as bytes, number of pages, characters that no face covers)."""
+    html = render_to_string(template, context)
+    document = _weasyprint().HTML(string=printable(html), url_fetcher=refuse).render()
+    return document.write_pdf(), len(document.pages), missing(html)
+
+
+def fitting_pdf(template, lay):
+    """Draw the pages that `lay(less)` returns as the context of `template`; returns as `pdf`.
+
+    Should a page not hold its rows after all, they are laid again with less room: `less` is that, in mm. If nothing
+    helps, the row that is higher than a page runs on to the next.
+    """
+    for attempt in range(ATTEMPTS):
+        context = lay(attempt * TIGHTER)
+        content, pages, uncovered = pdf(template, context)
+        if pages == len(context["pages"]):
+            break
+    return content, pages, uncovered
+
+
+def qr_code(address):
+    """Return a QR code as inline SVG without a border."""
+    return segno.make(address, error="m", micro=False).svg_inline(border=0, omitsize=True, svgclass=None, lineclass=None)
+
+
+# --- The slices of a paper become one --------------------------------------------------------------------------
+
+
+def join(slices, target, *, title, stamp):
+    """Write the PDFs at the paths `slices` as one to the open binary file `target`, stamped; returns the number of pages.
+
+    `stamp` is the context of `papers/stamp.html`, which draws what stands on every page (the first page's own, then the
+    other pages'). The page numbers «第 x 页　共 y 页» are drawn here, when the total is known.
+    """
+    import pikepdf
+
+    with pikepdf.new() as whole:
+        for path in slices:
+            with pikepdf.open(path) as part:
+                whole.pages.extend(part.pages)
+        total = len(whole.pages)
+        content, _pages, _missing = pdf("papers/stamp.html", stamp)
+        with pikepdf.open(io.BytesIO(content)) as stamps:
+            first, rest = (whole.copy_foreign(page.as_form_xobject()) for page in stamps.pages)
+            for number, page in enumerate(whole.pages):
+                page.contents_add(b"q\n", prepend=True)
+                _lay_over(page, rest if number else first, before=b"Q\n")
+        for start in range(0, total, STAMPED_AT_ONCE):
+            numbers = range(start + 1, min(start + STAMPED_AT_ONCE, total) + 1)
+            content, _pages, _missing = pdf("papers/page_numbers.html", {"numbers": numbers, "total": total})
+            with pikepdf.open(io.BytesIO(content)) as stamps:
+                for number, page in zip(numbers, stamps.pages, strict=True):
+                    _lay_over(whole.pages[number - 1], whole.copy_foreign(page.as_form_xobject()))
+        with whole.open_metadata(set_pikepdf_as_editor=False) as metadata:
+            metadata["dc:title"] = title
+            metadata["dc:language"] = ["zh-CN"]
+        whole.Root.Lang = pikepdf.String("zh-CN")
+        whole.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
+        whole.save(target, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    return total
+
+
+def _lay_over(page, form, before=b""):
+    import pikepdf
+
+    name = page.add_resource(form, pikepdf.Name.XObject)
+    page.contents_add(before + f"q {name} Do Q\n".encode())
