@@ -224,6 +224,7 @@ SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=HTTPS)
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "core.views.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -260,6 +261,13 @@ LOGGING = {
 PAPER_KINDS = {"roll": "members.papers.MemberRoll", "terms": "unions.papers.TermReport"}
 IMPORT_KINDS = {"unions": "unions.imports.UnionImport", "members": "members.imports.MemberImport"}
 SEARCHES = ["unions.search.find", "members.search.find"]
+# What a duty about such an object leads to: the first step whose permission the user holds at its union.
+DUTY_STEPS = {
+    "unions.committee": [
+        ("unions.elect_union", "union_election", _("Record the election")),
+        ("unions.view_union", "union_page", _("Look at the union")),
+    ]
+}
 
 IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # the trail is AuditEvent
 IMPORT_EXPORT_USE_TRANSACTIONS = True

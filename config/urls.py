@@ -14,6 +14,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
+handler400 = "core.views.errors.bad_request"
 handler403 = "core.views.errors.forbidden"
 handler404 = "core.views.errors.not_found"
+handler429 = "core.views.errors.too_many"  # allauth's name for its rate limits
 handler500 = "core.views.errors.server_error"

@@ -3,7 +3,18 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from core.models.deadline import DeadlineState
 from core.scope import ScopedQuerySet
+
+
+class ReminderQuerySet(ScopedQuerySet):
+    def unread_by(self, user):
+        """In the user's scope, about something still open, and not put away by this user."""
+        return (
+            self.visible_to(user, "core.view_reminder")
+            .filter(deadline__state=DeadlineState.OPEN)
+            .exclude(reads__user=user)
+        )
 
 
 class Reminder(models.Model):
@@ -18,7 +29,7 @@ class Reminder(models.Model):
     union = models.ForeignKey("unions.Union", on_delete=models.PROTECT, related_name="reminders")
     created_at = models.DateTimeField(_("sent"), auto_now_add=True)
 
-    objects = ScopedQuerySet.as_manager()
+    objects = ReminderQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("reminder")
@@ -32,6 +43,10 @@ class Reminder(models.Model):
 
     def __str__(self):
         return f"{self.rule_code} {self.stage}"
+
+    def put_away(self, *, by):
+        """Mark the reminder read by one user; a second time changes nothing."""
+        self.reads.get_or_create(user=by)
 
 
 class ReminderRead(models.Model):

@@ -57,6 +57,7 @@ document.addEventListener("paste", (event) => {
 });
 
 // The print button of a page.
+for (const button of document.querySelectorAll("[data-print]")) button.hidden = false;
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-print]")) window.print();
 });
