@@ -1,0 +1,160 @@
+"""Members and people in the admin: in scope, masked, written by the same actions, nothing deleted."""
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
+
+from core.scoped_admin import ScopedModelAdmin
+from members import actions
+from members.actions import MEMBERSHIP_FACTS
+from members.forms import ChangeForm, MemberForm
+from members.models import Membership, Person
+from unions.models import Union
+
+MASKED = ("id_masked", "phone_masked")
+MORE = tuple(name for name in (*actions.PERSON_FACTS, *MEMBERSHIP_FACTS) if name not in ChangeForm.FIRST)
+
+
+class AdminEnrolForm(MemberForm):
+    class Meta(MemberForm.Meta):
+        fields = ("union", *MEMBERSHIP_FACTS)
+
+    def facts(self):
+        return {name: self.cleaned_data[name] for name in (*MemberForm.FIRST, *MORE)}
+
+
+@admin.register(Membership)
+class MembershipAdmin(ScopedModelAdmin):
+    list_display = ("name", *MASKED, "union", "state", "joined_on")
+    list_display_links = ("name",)
+    list_select_related = ("person", "union")
+    list_filter = ("state", "employment", "occupation_group", "migrant_worker")
+    show_facets = admin.ShowFacets.NEVER  # each facet would count every row
+    search_fields = ("person__name__prefix",)
+    search_help_text = _("The name from its beginning")
+    ordering = ("-pk",)
+    sortable_by = ()
+    autocomplete_fields = ("union",)
+
+    @admin.display(description=_("name"))
+    def name(self, membership):
+        return membership.person.name
+
+    @admin.display(description=_("identity number"))
+    def id_masked(self, membership):
+        return membership.person.id_masked
+
+    @admin.display(description=_("mobile phone"))
+    def phone_masked(self, membership):
+        return membership.person.phone_masked
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("person", "union")
+
+    def has_change_permission(self, request, obj=None):
+        return (obj is None or obj.is_open) and super().has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request, obj=None):
+        if obj is None:
+            return ()
+        return ("id_masked", "union") if self.has_change_permission(request, obj) else self.facts_shown
+
+    facts_shown = ("name", *MASKED, "union", "state", "ended_on", *MEMBERSHIP_FACTS)
+
+    def get_fieldsets(self, request, obj=None):
+        if obj is None:
+            return ((None, {"fields": MemberForm.FIRST}), (_("More about this member"), {"fields": MORE}))
+        if not self.has_change_permission(request, obj):
+            return ((None, {"fields": self.facts_shown}),)
+        return (
+            (None, {"fields": ("id_masked", "union", *ChangeForm.FIRST, "version")}),
+            (_("More about this member"), {"fields": MORE}),
+            (_("Correct the identity number"), {"fields": ChangeForm.CORRECTION}),
+        )
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        if obj is None:
+            kwargs["form"] = AdminEnrolForm
+        elif self.has_change_permission(request, obj):
+            kwargs["form"] = ChangeForm
+        else:
+            kwargs["form"] = forms.ModelForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name == "union":
+            kwargs["queryset"] = Union.objects.visible_to(request.user, "members.add_membership")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def write(self, request, obj, form, change):
+        if change:
+            actions.change_membership(
+                obj,
+                by=request.user,
+                version=form.cleaned_data["version"],
+                changes=form.facts(),
+                reason=form.cleaned_data["reason"],
+            )
+        else:
+            membership = actions.enrol(by=request.user, **form.facts())
+            obj.pk, obj.person = membership.pk, membership.person
+
+
+class MembershipInline(admin.TabularInline):
+    """The person's memberships in scope, to read."""
+
+    model = Membership
+    fields = readonly_fields = ("union", "state", "joined_on", "ended_on")
+    extra = 0
+    show_change_link = True
+    ordering = ("-pk",)
+
+    def get_queryset(self, request):
+        return Membership.objects.visible_to(request.user, "members.view_membership").select_related("person", "union")
+
+    def has_view_permission(self, request, obj=None):
+        return request.user.has_perm("members.view_membership")
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+@admin.register(Person)
+class PersonAdmin(ScopedModelAdmin):
+    """People, to read: whoever has a membership in scope. They are entered by enrolling and changed on a membership."""
+
+    list_display = ("name", "sex", "born_on", *MASKED)
+    search_fields = ("name__prefix",)
+    search_help_text = _("The name from its beginning")
+    show_facets = admin.ShowFacets.NEVER
+    ordering = ("-pk",)
+    sortable_by = ()
+    fields = (
+        "name", "document_kind", *MASKED, "sex", "born_on", "ethnicity", "politics", "education",
+        "hukou_kind", "hukou_place", "deceased_on",
+    )  # fmt: skip
+    readonly_fields = fields
+    inlines = (MembershipInline,)
+
+    def get_queryset(self, request):
+        seen = Membership.objects.visible_to(request.user, "members.view_membership").filter(person=OuterRef("pk"))
+        return admin.ModelAdmin.get_queryset(self, request).filter(Exists(seen))
+
+    def has_module_permission(self, request):
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request, obj=None):
+        return request.user.has_perm("members.view_membership")
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False

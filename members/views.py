@@ -1,0 +1,166 @@
+"""Pages about members: the list, one member, enrolling, changing, and looking at a number."""
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from core.conflicts import Conflict, conflict_page
+from core.pages import ListPage
+from core.scope import needs, reach, visible_or_404
+from members import actions, timeline
+from members.actions import MEMBERSHIP_FACTS, PERSON_FACTS
+from members.filters import MemberFilter
+from members.forms import ChangeForm, EnrolForm, RevealForm
+from members.models import Membership
+from members.tables import MemberTable, badge
+from unions.models import Union
+
+KEY_FACTS = ("name", "phone", "joined_on")  # the page shows these above the others
+WORKING_AGE = 16  # rulebook §2.1: younger is a warning, not a hard stop
+
+
+class MemberList(ListPage):
+    """The members in scope, the latest enrolled first."""
+
+    queryset = Membership.objects.select_related("person", "union")
+    permission = "members.view_membership"
+    table_class = MemberTable
+    filterset_class = MemberFilter
+    orders = {"latest": ("-pk",), "joined_on": ("joined_on",)}
+    title = gettext_lazy("Members")
+    empty = gettext_lazy("No members yet. Enrol one, or import the register kept until now.")
+    template_name = "members/member_list.html"
+
+    def get_facts(self):
+        held = reach(self.request.user, self.permission)
+        if held.everything:
+            return _("All unions")
+        tops = Union.objects.filter(path__in=held.paths).values_list("name", flat=True)
+        return _("%(unions)s and below") % {"unions": "、".join(tops)}
+
+
+member_list = MemberList.as_view()
+
+
+def the_membership(request, pk, perm):
+    rows = Membership.objects.select_related("person", "union", "batch__committed_by")
+    return visible_or_404(rows, request.user, perm, pk=pk)
+
+
+def show(request, membership, *, form, clear=None):
+    """Answer with the member's page; `clear` holds the values just revealed."""
+    context = {
+        "membership": membership,
+        "person": membership.person,
+        "age": membership.person.age_on(timezone.localdate()),
+        "badge": badge(membership),
+        "facts": known_facts(membership),
+        "timeline": timeline.of(membership),
+        "others": membership.person.memberships.exclude(pk=membership.pk)
+        .visible_to(request.user, "members.view_membership")
+        .select_related("union")
+        .order_by("-id"),
+        "form": form,
+        "clear": clear,
+    }
+    return render(request, "members/member_page.html", context)
+
+
+def known_facts(membership):
+    """Return [(label, value)] of what is recorded beyond the key facts; the residence only as «recorded»."""
+    facts = [(_("union"), str(membership.union))]
+    for row, names in ((membership, MEMBERSHIP_FACTS), (membership.person, PERSON_FACTS)):
+        for name in names:
+            value = getattr(row, name)
+            if value and name not in KEY_FACTS:
+                display = getattr(row, f"get_{name}_display", None)
+                value = (
+                    _("yes")
+                    if value is True
+                    else _("recorded")
+                    if name == "residence"
+                    else display()
+                    if display
+                    else value
+                )
+                facts.append((row._meta.get_field(name).verbose_name, value))
+    return facts
+
+
+@require_safe
+@needs("members.view_membership")
+def member_page(request, membership_pk):
+    """One member: facts with masked numbers, and what happened."""
+    return show(request, the_membership(request, membership_pk, "members.view_membership"), form=RevealForm())
+
+
+@require_POST
+@never_cache
+@needs("members.reveal_membership")
+def member_reveal(request, membership_pk):
+    """Show the numbers in clear on this one answer: logged, kept nowhere, gone when the page is opened again."""
+    membership = the_membership(request, membership_pk, "members.reveal_membership")
+    form = RevealForm(request.POST)
+    clear = None
+    if form.is_valid():
+        try:
+            clear = actions.reveal(membership, by=request.user, reason=form.cleaned_data["reason"])
+        except ValidationError as refusal:
+            form.add_error(None, refusal)
+    return show(request, membership, form=form, clear=clear)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("members.add_membership")
+def member_add(request):
+    """Enrol a member; `?union=` is the union the form begins with."""
+    form = EnrolForm(request.POST or None, user=request.user, union_pk=request.GET.get("union", ""))
+    if form.is_valid():
+        try:
+            membership = actions.enrol(by=request.user, **form.facts())
+        except ValidationError as refusal:
+            form.add_error(None, refusal)
+        else:
+            return enrolled(request, membership)
+    return render(request, "members/member_add.html", {"form": form})
+
+
+def enrolled(request, membership):
+    """Say so, and go on: to the member's page, or to the next one of the same union."""
+    messages.success(request, _("%(name)s is enrolled.") % {"name": membership.person.name})
+    if membership.person.age_on(membership.joined_on or timezone.localdate()) < WORKING_AGE:
+        messages.warning(request, _("Younger than 16 on the day of joining: check the number and the date."))
+    if "next" in request.POST:
+        return redirect("member_add", query={"union": membership.union_id})
+    return redirect("member_page", membership_pk=membership.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("members.change_membership")
+def member_edit(request, membership_pk):
+    """Change what is known of a member."""
+    membership = the_membership(request, membership_pk, "members.change_membership")
+    form = ChangeForm(request.POST or None, instance=membership)
+    if form.is_valid():
+        try:
+            actions.change_membership(
+                membership,
+                by=request.user,
+                version=form.cleaned_data["version"],
+                changes=form.facts(),
+                reason=form.cleaned_data["reason"],
+            )
+        except Conflict as conflict:
+            return conflict_page(request, form, conflict, back_url=reverse("member_page", args=[membership.pk]))
+        except ValidationError as refusal:
+            form.add_error(None, refusal)
+        else:
+            messages.success(request, _("The changes are stored."))
+            return redirect("member_page", membership_pk=membership.pk)
+    return render(request, "members/member_edit.html", {"form": form, "membership": membership})
