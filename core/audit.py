@@ -34,11 +34,11 @@ FAULTS_NAMED = 20  # a broken trail is named by its first faults
 def record(verb, target, *, by, union=None, changes=None, reason=""):
     """Write one event and return it.
 
-    `verb` is «app.verb_model», `target` a model instance or None, `by` a user or None (the system), `union` a Union, its
-    key or None, `changes` {field: [old, new]}. Call it inside the transaction of the change it tells of.
+    `verb` is «app.verb_model», `target` a model instance or None, `by` a user or None (the system), `union` a Union,
+    its key or None, `changes` {field: [old, new]}. Call it inside the transaction of the change it tells of.
     """
-    [event] = record_many([{"verb": verb, "target": target, "by": by, "union": union, "changes": changes, "reason": reason}])
-    return event
+    entry = {"verb": verb, "target": target, "by": by, "union": union, "changes": changes, "reason": reason}
+    return record_many([entry])[0]
 
 
 def record_many(entries):
@@ -51,10 +51,8 @@ def record_many(entries):
         return []
     with transaction.atomic(savepoint=False):
         _share_lock()
-        now = timezone.now()
-        events = [
-            _event(key, now, **entry) for key, entry in zip(ids.allocate(AuditEvent, len(entries)), entries, strict=True)
-        ]
+        now, keys = timezone.now(), ids.allocate(AuditEvent, len(entries))
+        events = [_event(key, now, **entry) for key, entry in zip(keys, entries, strict=True)]
         AuditEvent.objects.bulk_create(events, batch_size=1000)
     return events
 
@@ -71,7 +69,7 @@ def seal(now):
     """Seal every event not yet sealed; return the seal, or None when there is none to seal or writers are busy.
 
     Runs alone: under the lock no transaction is open that has drawn a key and not yet committed, so no event can come
-    to lie below `to_id` afterwards. Busy writers (a long import) are waited for one second; the next minute tries again.
+    to lie below `to_id` afterwards. Busy writers (a long import) are waited for one second; the next run tries again.
     """
     try:
         with transaction.atomic():

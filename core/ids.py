@@ -30,7 +30,7 @@ def allocate(model, n=1):
 
 
 def _draw(cursor, table, sequence, n):
-    """Draw `n` values of `sequence`; draw past keys that were written by hand, because a sequence must never go back."""
+    """Draw `n` values of `sequence`; past keys written by hand it draws on: a sequence must never go back."""
     statement = f"SELECT nextval(%s), (SELECT max(id) FROM {table}) FROM generate_series(1, %s)"  # noqa: S608
     while True:
         cursor.execute(statement, [sequence, n])

@@ -1,6 +1,7 @@
 """What the database itself refuses: any change of the audit trail, and of the facts and files of issued papers.
 
-Created after every migrate, because altering a table on SQLite loses its triggers; a system check names what is missing.
+Created after every migrate, because altering a table on SQLite loses its triggers; a system check names what is
+missing.
 """
 
 from django.core import checks
@@ -13,7 +14,8 @@ TRAIL = "the audit trail is append-only"
 PAPER = "an issued paper does not change"
 
 UNISSUED = f"('{PaperState.DRAWING}', '{PaperState.FAILED}')"
-FIXED = ["id", "kind", "number", "token", "facts", "facts_digest", "file", "sha256", "seal_id", "seal_digest", "issued_at"]
+FIXED = ("id", "kind", "number", "token", "issued_at")
+FIXED += ("facts", "facts_digest", "file", "sha256", "seal_id", "seal_digest")
 
 
 def wanted(vendor):
@@ -94,7 +96,7 @@ def create(using, **_signal):
 
 
 def drop(using="default"):
-    """Drop the triggers: for the tests' flush, which empties every table. The post_migrate it sends creates them again."""
+    """Drop the triggers: for the tests' flush, whose post_migrate creates them again."""
     connection = connections[using]
     with connection.cursor() as cursor:
         for table, name in sorted(_present(cursor, connection)):
@@ -131,8 +133,6 @@ def _present(cursor, connection):
 @checks.register(checks.Tags.database)
 def triggers_stand(databases=None, **_kwargs):
     """Name every missing trigger. A warning, not an error: `migrate`, which puts it back, runs the checks first."""
-    return [
-        checks.Warning(f"The trigger {name} is missing from the database.", hint="Run: manage.py migrate", id="core.W001")
-        for using in databases or ()
-        for name in missing(using)
-    ]
+    names = [name for using in databases or () for name in missing(using)]
+    hint = "Run: manage.py migrate"
+    return [checks.Warning(f"The trigger {name} is missing from the database.", hint, id="core.W001") for name in names]

@@ -16,9 +16,16 @@ def _quick_passwords(settings):
     settings.PASSWORD_HASHERS = FAST_HASHERS
 
 
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings):
+    """Static addresses without the manifest that `collectstatic` writes."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _flush_past_the_triggers():
-    """Let the flush after a transactional test empty the trail: the post_migrate it sends creates the triggers again."""
+    """Let the flush after a transactional test empty the trail; its post_migrate creates the triggers again."""
     flush = TransactionTestCase._fixture_teardown
 
     def drop_and_flush(case):

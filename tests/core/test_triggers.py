@@ -33,8 +33,8 @@ def run(statement, *params):
         cursor.execute(statement, params or None)
 
 
-def cases():
-    return [pytest.param(vendor, sql, id=sql.format(table="trail")[:40]) for vendor, sql in REFUSED if vendor in (None, connection.vendor)]
+def refused():
+    return [sql for vendor, sql in REFUSED if vendor in (None, connection.vendor)]
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def sealed(db):
 
 
 @pytest.mark.parametrize("table", ["core_auditevent", "core_auditseal"])
-@pytest.mark.parametrize(("vendor", "statement"), cases())
-def test_trail_refuses(sealed, table, vendor, statement):
+@pytest.mark.parametrize("statement", refused())
+def test_trail_refuses(sealed, table, statement):
     before = list(AuditEvent.objects.values_list()), list(AuditSeal.objects.values_list())
     with pytest.raises(IntegrityError, match="append-only"):
         run(statement.format(table=table))
@@ -69,8 +69,8 @@ def paper(tree, city):
 
 
 def issue(paper):
-    paper.number, paper.state, paper.sha256, paper.issued_at = "云工册〔2026〕1号", PaperState.VALID, "0" * 64, timezone.now()
-    paper.file = "papers/2026/05/1.pdf"
+    paper.number, paper.state, paper.issued_at = "云工册〔2026〕1号", PaperState.VALID, timezone.now()
+    paper.file, paper.sha256 = "papers/2026/05/1.pdf", "0" * 64
     paper.save()
 
 
@@ -104,8 +104,9 @@ def test_issued_paper_refuses_deletion_and_replacement(paper):
     with pytest.raises(IntegrityError, match="issued paper"):
         run("DELETE FROM core_paper")
     connection.check_constraints()  # PostgreSQL truncates nothing while constraints are deferred
+    replace = "REPLACE INTO core_paper SELECT * FROM core_paper"
     with pytest.raises(IntegrityError, match="issued paper"):
-        run("REPLACE INTO core_paper SELECT * FROM core_paper" if connection.vendor == SQLITE else "TRUNCATE core_paper CASCADE")
+        run(replace if connection.vendor == SQLITE else "TRUNCATE core_paper CASCADE")
 
 
 def test_issued_paper_may_be_replaced_by_a_newer_one_and_saved_again(paper):

@@ -15,7 +15,5 @@ class Command(BaseCommand):
         report = audit.verify()
         if report.faults:
             raise CommandError("\n".join([_("The audit trail is broken."), *report.faults]))
-        self.stdout.write(
-            _("The audit trail is whole: %(events)s events, %(sealed)s of them under %(seals)s seals; %(papers)s papers name one.")
-            % vars(report)
-        )
+        whole = _("The audit trail is whole: %(events)s events, %(sealed)s sealed by %(seals)s seals; %(papers)s papers.")
+        self.stdout.write(whole % vars(report))
