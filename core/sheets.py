@@ -1,0 +1,394 @@
+"""Reading one sheet as people keep it, a workbook (.xlsx) or a CSV file, or refusing it with one plain sentence.
+
+Of several sheets the first visible one that has the header row is read; hidden sheets are never read, because nobody
+sees what would be imported from them. Macros are refused, not ignored. A workbook is a zip archive: it is measured by
+unpacking it once, in small pieces, before the reader (which keeps a sheet in memory as a full rectangle) gets it.
+"""
+
+import csv
+import re
+import struct
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from itertools import islice
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+HEADER_DEPTH = 500  # rows among which the header row is looked for
+END_WORDS = ("合计", "总计", "制表", "填表", "审核", "负责人")  # they end the sheet (import contract)
+
+MOST_UNPACKED = 400 * 1024 * 1024  # bytes of a workbook once unpacked: 300,000 rows of 20 columns have about 250 MB
+MOST_CELLS = 20_000_000  # of the rectangle that a sheet fills
+MOST_TEXT = 1024 * 1024 * 1024  # bytes of all text cells, shared texts counted as often as they are used
+BOMB_RATIO, BOMB_SIZE = 250, 20 * 1024 * 1024  # unpacked to packed, and the size below which it does not matter
+PIECE = 1024 * 1024
+
+ZIP_MAGIC = b"PK\x03\x04"
+OLE_MAGIC = bytes.fromhex("D0CF11E0A1B11AE1")  # an encrypted workbook, or an old .xls
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+
+# References beyond column Z or row 99,999: few or none in an ordinary sheet.
+_FAR = re.compile(rb"""r\s*=\s*["'](?:([A-Za-z]{2,3})(\d{1,7})|[A-Za-z]?(\d{6,7}))["']""")
+_VALUE = re.compile(rb"<(?:\w+:)?v>(\d{1,9})</")
+_FILLED = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br\s*=\s*["']([A-Za-z]{1,3})(\d{1,7})["'][^>]*(?<!/)>""")
+_CELLS = (b"<c ", b"<c>", b":c ", b":c>")
+_SPACE = re.compile(r"\s+")
+
+OLD_FORMAT = gettext_lazy("This is a file of the old format: open it, save it as .xlsx and choose that file.")
+MACROS = gettext_lazy("Workbooks with macros are not accepted: save it as .xlsx and choose that file.")
+PASSWORD = gettext_lazy("The workbook has a password: take the password off in Excel and save it again.")
+NO_WORKBOOK = gettext_lazy("This is not a workbook, whatever its name says: open it in Excel and save it as .xlsx.")
+NO_CSV = gettext_lazy("This is not a CSV file, whatever its name says: a workbook's name ends in .xlsx.")
+DAMAGED = gettext_lazy("The workbook is damaged and cannot be read: open it in Excel and save it again as .xlsx.")
+TOO_BIG = gettext_lazy("Unpacked, the workbook is too large: copy the register alone into a new workbook.")
+BROKEN_CSV = gettext_lazy("The CSV file is broken: a quotation mark may be missing. Save it as .xlsx.")
+
+csv.field_size_limit(16 * 1024 * 1024)
+
+
+class SheetRefused(ValueError):
+    """The file cannot be read; the text is the sentence the person reads."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet with its header row. `rows` yields (row number as Excel shows it, cells in the order of the fields)."""
+
+    header_row: int
+    headers: list[str]  # as they stand, unknown ones too
+    total: int  # rows below the header at most; 0: not known
+    rows: Iterator[tuple[int, list]]
+
+
+def read(path, name, columns):
+    """Return the `Sheet` in the file at `path`, called `name` by the person. Raises SheetRefused.
+
+    `columns`: {field: (needed, spellings)}, the first spelling is how messages call the column. A row's cells are text,
+    float, bool, date, datetime, time or timedelta, "" where the sheet has no such column. Iterating `rows` raises
+    SheetRefused past settings.IMPORT_MAX_ROWS.
+    """
+    path = Path(path)
+    check(path, name)
+    if suffix(name) == ".csv":
+        return _find([(0, _csv_rows(path))], columns)
+    return _find(_workbook_sheets(path), columns)
+
+
+def suffix(name):
+    """Return the file name's ending in lower case, with its dot."""
+    return Path(name.strip()).suffix.lower()
+
+
+def check(path, name):
+    """Refuse a file whose name or first bytes tell that it cannot be read. Raises SheetRefused."""
+    path, ending = Path(path), suffix(name)
+    if not path.exists():
+        raise SheetRefused(_("There is no such file: %(name)s.") % {"name": name})
+    if not path.is_file():
+        raise SheetRefused(_("%(name)s is no file.") % {"name": name})
+    if ending in (".xls", ".et"):
+        raise SheetRefused(OLD_FORMAT)
+    if ending in (".xlsm", ".xltm", ".xlsb"):
+        raise SheetRefused(MACROS)
+    if ending not in (".xlsx", ".csv"):
+        raise SheetRefused(_("Only workbooks (.xlsx) and CSV files (.csv) can be read."))
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            magic = file.read(8)
+    except OSError:
+        raise SheetRefused(_("%(name)s cannot be opened.") % {"name": name}) from None
+    if size == 0:
+        raise SheetRefused(_("The file is empty (0 bytes)."))
+    if size > settings.IMPORT_MAX_BYTES:
+        limit = settings.IMPORT_MAX_BYTES // (1024 * 1024)
+        raise SheetRefused(_("The file is larger than %(limit)d MB: divide it.") % {"limit": limit})
+    if magic == OLE_MAGIC:
+        if _contains(path, ENCRYPTED):
+            raise SheetRefused(PASSWORD)
+        raise SheetRefused(OLD_FORMAT)
+    if (ending == ".xlsx") != magic.startswith(ZIP_MAGIC):
+        raise SheetRefused(NO_WORKBOOK if ending == ".xlsx" else NO_CSV)
+
+
+def text(cell):
+    """Return a cell as the text a person would have typed: whole numbers without «.0», dates as 2019-03-05."""
+    if isinstance(cell, str):
+        return cell.replace("\0", "").strip()
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    if isinstance(cell, datetime):
+        return cell.isoformat(" ")
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    return str(cell) if cell is not None else ""
+
+
+_DATE = re.compile(
+    r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日?|([0-9]{2})([0-9]{2}))"
+)
+
+
+def day(cell):
+    """Return the date in a cell, None when it is empty. Raises ValueError.
+
+    Accepted: 2019-03-05, 2019/3/5, 2019.3.5, 20190305, 2019年3月5日 and a date of Excel, from 1900 on.
+    """
+    if isinstance(cell, date):
+        found = cell.date() if isinstance(cell, datetime) else cell
+    else:  # a time of Excel is no date either: as text it does not match
+        written = _SPACE.sub("", unicodedata.normalize("NFKC", text(cell)))
+        if not written:
+            return None
+        match = _DATE.fullmatch(written)
+        if not match:
+            raise ValueError(written)
+        year, _mark, *parts = match.groups()
+        month, day_of_month = (part for part in parts if part)
+        found = date(int(year), int(month), int(day_of_month))
+    if found.year < 1900:
+        raise ValueError(cell)
+    return found
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------
+
+
+def open_csv(path):
+    """Return the CSV at `path` as open text: UTF-8 with or without BOM, else GB18030. Raises SheetRefused."""
+    try:
+        for encoding in ("utf-8-sig", "gb18030"):
+            try:
+                with path.open(encoding=encoding, newline="") as whole:
+                    while whole.read(PIECE):
+                        pass
+            except UnicodeDecodeError:
+                continue
+            return path.open(encoding=encoding, newline="")
+    except FileNotFoundError:
+        raise SheetRefused(_("There is no such file: %(name)s.") % {"name": path.name}) from None
+    except OSError:
+        raise SheetRefused(_("%(name)s cannot be opened.") % {"name": path.name}) from None
+    raise SheetRefused(_("The file is neither UTF-8 nor GB18030 text: save it as .xlsx, or as CSV UTF-8."))
+
+
+def _csv_rows(path):
+    with open_csv(path) as whole:
+        try:
+            yield from csv.reader(whole)
+        except csv.Error:
+            raise SheetRefused(BROKEN_CSV) from None
+
+
+# --- Workbooks -------------------------------------------------------------------------------------------------
+
+
+def _workbook_sheets(path):
+    """Yield (rows to the last filled one, iterator of the rows) of each visible sheet."""
+    _measure(path)
+    try:
+        workbook = CalamineWorkbook.from_path(str(path))
+        sheets = workbook.sheets_metadata
+    except Exception as error:
+        raise SheetRefused(DAMAGED) from error
+    for index, sheet in enumerate(sheets):
+        if sheet.typ != SheetTypeEnum.WorkSheet or sheet.visible != SheetVisibleEnum.Visible:
+            continue
+        try:
+            grid = workbook.get_sheet_by_index(index)
+            height, rows = grid.total_height, grid.iter_rows()
+        except Exception as error:
+            raise SheetRefused(DAMAGED) from error
+        yield height, rows
+
+
+def _contains(path, needle):
+    with path.open("rb") as file:
+        kept = b""
+        while piece := file.read(PIECE):
+            if needle in kept + piece:
+                return True
+            kept = piece[-len(needle) :]
+    return False
+
+
+def _measure(path):
+    """Refuse a workbook that is none, has a password or macros, or would unpack to more than memory should hold."""
+    try:
+        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+            parts = archive.infolist()
+            names = {part.filename for part in parts}
+            if "[Content_Types].xml" not in names or not any(name.startswith("xl/") for name in names):
+                raise SheetRefused(NO_WORKBOOK)
+            if any(part.flag_bits & 1 for part in parts):
+                raise SheetRefused(PASSWORD)
+            if any(name.lower().endswith("vbaproject.bin") for name in names):
+                raise SheetRefused(MACROS)
+            declared, packed = sum(part.file_size for part in parts), sum(part.compress_size for part in parts)
+            if declared > MOST_UNPACKED or (declared > BOMB_SIZE and declared > BOMB_RATIO * packed):
+                raise SheetRefused(TOO_BIG)
+            if not _fits(file, parts):
+                raise SheetRefused(TOO_BIG)
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OSError):
+        raise SheetRefused(DAMAGED) from None
+
+
+def _fits(file, parts):
+    """Whether the parts, really unpacked, stay within our bounds: bytes, cells of the rectangle, bytes of text."""
+    unpacked = longest = cells = 0
+    width, height = 26, 99_999
+    for part in parts:
+        texts, kept = None, b""
+        for piece in _unpack(file, part):
+            unpacked += len(piece)
+            if unpacked > MOST_UNPACKED or len(kept) > 16 * PIECE:
+                return False
+            if texts is None:
+                texts = b"<sst" in piece[:4096] or b":sst" in piece[:4096]
+            whole = kept + piece
+            if texts:
+                *done, kept = whole.split(b"</si>")
+                longest = max(longest, len(kept), *map(len, done))
+                continue
+            cut = max(whole.rfind(b"<"), 0)  # a tag cut in two is looked at with the next piece
+            whole, kept = whole[:cut], whole[cut:]
+            cells += sum(map(whole.count, _CELLS))
+            for letters, below, far_below in set(_FAR.findall(whole)):
+                width = max(width, _column(letters))
+                height = max(height, int(below or far_below))
+    if cells > MOST_CELLS or (width * height > MOST_CELLS and _rectangle(file, parts) > MOST_CELLS):
+        return False
+    return longest * cells <= MOST_TEXT or _text_bytes(file, parts) <= MOST_TEXT
+
+
+def _rectangle(file, parts):
+    """The largest rectangle that the filled cells of a part span, in cells: coloured empty cells do not count."""
+    largest = 0
+    for part in parts:
+        width = height = 0
+        for whole in _tags(file, part):
+            for letters, row in _FILLED.findall(whole):
+                width, height = max(width, _column(letters)), max(height, int(row))
+        largest = max(largest, width * height)
+    return largest
+
+
+def _text_bytes(file, parts):
+    """The bytes of all cells with shared text, each text counted as often as a cell refers to it."""
+    lengths, used = [], 0
+    for part in parts:
+        if b"<sst" in next(_unpack(file, part), b"")[:4096]:
+            kept = b""
+            for piece in _unpack(file, part):
+                *done, kept = (kept + piece).split(b"</si>")
+                lengths.extend(map(len, done))
+    for part in parts:
+        for whole in _tags(file, part):
+            used += sum(lengths[int(number)] for number in _VALUE.findall(whole) if int(number) < len(lengths))
+    return used
+
+
+def _tags(file, part):
+    """Yield the content of a part in pieces that end before a tag begins."""
+    kept = b""
+    for piece in _unpack(file, part):
+        whole = kept + piece
+        cut = max(whole.rfind(b"<c"), 0)
+        yield whole[:cut]
+        kept = whole[cut:]
+    yield kept
+
+
+def _column(letters):
+    """Column AA is 27."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - 64
+    return number
+
+
+def _unpack(file, part):
+    """Yield the real content of a zip entry in pieces, whatever size the directory declares."""
+    file.seek(part.header_offset)
+    header = file.read(30)
+    name_length, extra_length = struct.unpack("<HH", header[26:30])
+    file.seek(name_length + extra_length, 1)
+    begin, left = file.tell(), part.compress_size
+    if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError
+    inflater = zlib.decompressobj(-15) if part.compress_type == zipfile.ZIP_DEFLATED else None
+    while left > 0:
+        file.seek(begin)
+        packed = file.read(min(left, PIECE))
+        if not packed:
+            raise EOFError
+        begin, left = begin + len(packed), left - len(packed)
+        if inflater is None:
+            yield packed
+            continue
+        while packed:
+            yield inflater.decompress(packed, PIECE)
+            packed = inflater.unconsumed_tail
+
+
+# --- Header and rows -------------------------------------------------------------------------------------------
+
+
+def _find(sheets, columns):
+    """Return the first sheet of `sheets` with a header row: a row with every column that is needed."""
+    for height, rows in sheets:
+        numbered = _guarded(enumerate(rows, start=1))
+        for number, cells in islice(numbered, HEADER_DEPTH):
+            headers = [text(cell) for cell in cells]
+            places = {}
+            for place, header in enumerate(headers):
+                places.setdefault(_spelling(header), place)
+            found = {
+                field: next((places[name] for name in spellings if name in places), None)
+                for field, (_needed, spellings) in columns.items()
+            }
+            if all(found[field] is not None for field, (needed, _spellings) in columns.items() if needed):
+                return Sheet(number, headers, max(height - number, 0), _data(numbered, list(found.values())))
+    needed = "、".join(f"「{spellings[0]}」" for needed, spellings in columns.values() if needed)
+    raise SheetRefused(_("No header row was found: the sheet needs the columns %(columns)s.") % {"columns": needed})
+
+
+def _spelling(header):
+    """A header without white space and the asterisk that marks what must be filled in."""
+    return _SPACE.sub("", unicodedata.normalize("NFKC", header)).strip("*")
+
+
+def _guarded(rows):
+    """Pass `rows` on; a reader that gives up in the middle is a damaged file, not an error of ours."""
+    try:
+        yield from rows
+    except SheetRefused:
+        raise
+    except Exception as error:
+        raise SheetRefused(DAMAGED) from error
+
+
+def _data(numbered, places):
+    """Yield (row number, cells in the order of `places`) of the rows below the header, to the end of the sheet."""
+    most, seen = settings.IMPORT_MAX_ROWS, 0
+    for number, cells in numbered:
+        first = next((cell for cell in cells if cell != "" and not (isinstance(cell, str) and not text(cell))), None)
+        if first is None:
+            continue
+        if isinstance(first, str) and _SPACE.sub("", first).startswith(END_WORDS):
+            return
+        seen += 1
+        if seen > most:
+            raise SheetRefused(_("The sheet has more than %(most)d rows: divide it.") % {"most": most})
+        last = len(cells)
+        yield number, [cells[place] if place is not None and place < last else "" for place in places]
