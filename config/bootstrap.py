@@ -29,7 +29,8 @@ PANGO = {
 
 NO_NETWORK = re.compile(
     "NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|Network is unreachable"
-    "|name resolution|Connection refused|RemoteDisconnected|Connection reset"
+    "|name resolution|Connection refused|RemoteDisconnected|Connection reset|SSLError"
+    r"|\(from versions: none\)"  # what is in the lock exists: to see no version of it is to see no index
 )
 
 
@@ -129,7 +130,7 @@ def install_lock(root, python, locks, log):
     code, output = run([*command, "-r", root / lock], log)
     if code != 0:
         if NO_NETWORK.search(output):
-            raise Stop("The packages could not be downloaded: is there a network? (pip's output is in {}.)".format(log))
+            raise Stop("The packages could not be downloaded: is there a network? (Pip's output is in {}.)".format(log))
         raise Stop("Installing the packages failed: {} (pip's output is in {}).".format(last_line(output), log))
     stamp.write_text("\n".join(sorted(lines)) + "\n", encoding="utf-8")
 

@@ -47,7 +47,7 @@ EVERYTHING = contextlib.ExitStack()
 def pytest_sessionstart():
     from django.conf import settings
 
-    settings.VAR_DIR.mkdir(exist_ok=True)  # where the SQLite test database lies
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # in var/, where the SQLite test database lies too
     if FOLDER:
         EVERYTHING.callback(shutil.rmtree, FOLDER)
         EVERYTHING.enter_context(valkey.running(FOLDER / "valkey.sock", FOLDER, log=FOLDER / "valkey.log"))
