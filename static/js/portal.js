@@ -13,7 +13,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 // Small menus close on Escape and on a click elsewhere.
-const openMenus = () => document.querySelectorAll("details.me[open], details.chip[open]");
+const openMenus = () => document.querySelectorAll("details.me[open], details.more[open], details.chip[open]");
 document.addEventListener("click", (event) => {
   for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
 });
