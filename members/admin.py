@@ -77,7 +77,8 @@ class MembershipAdmin(ScopedModelAdmin):
         if obj is None:
             kwargs["form"] = AdminEnrolForm
         elif self.has_change_permission(request, obj):
-            kwargs["form"] = ChangeForm
+            # Named here, because `version` is the form's own field and none of the model's.
+            kwargs |= {"form": ChangeForm, "fields": MEMBERSHIP_FACTS}
         else:
             kwargs["form"] = forms.ModelForm
         return super().get_form(request, obj, change=change, **kwargs)

@@ -126,7 +126,7 @@ class ChangeForm(MemberForm, VersionedForm):
     )
     reason = forms.CharField(label=_("reason for the correction"), max_length=200, required=False)
 
-    FIRST = ("name", "phone", "joined_on", "employment", "department", "post")
+    FIRST = field_order = ("name", "phone", "joined_on", "employment", "department", "post")
     CORRECTION = ("id_number", "reason")
 
     def __init__(self, *args, **kwargs):

@@ -66,11 +66,5 @@ def changed_facts(event):
     """Return the labels of the facts that an event changed; what they were stays in the trail."""
     if event.verb != "members.change_membership":
         return ""
-    return get_text_list([str(label(name)) for name in event.changes], _("and"))
-
-
-def label(name):
-    for model in (Membership, Person):
-        if any(field.name == name for field in model._meta.concrete_fields):
-            return model._meta.get_field(name).verbose_name
-    return name
+    fields = [*Person._meta.concrete_fields, *Membership._meta.concrete_fields]
+    return get_text_list([str(field.verbose_name) for field in fields if field.name in event.changes], _("and"))

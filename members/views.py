@@ -137,7 +137,7 @@ def enrolled(request, membership):
     if membership.person.age_on(membership.joined_on or timezone.localdate()) < WORKING_AGE:
         messages.warning(request, _("Younger than 16 on the day of joining: check the number and the date."))
     if "next" in request.POST:
-        return redirect("member_add", query={"union": membership.union_id})
+        return redirect(f"{reverse('member_add')}?union={membership.union_id}")
     return redirect("member_page", membership_pk=membership.pk)
 
 
