@@ -253,7 +253,8 @@ def correct_election(committee, *, by, elected_on, term_years, number, reason):
         else:
             officer.ended_on = elected_on
         officer.save(update_fields=["started_on", "ended_on"])
-    deadlines.close(Deadline.objects.open().of(committee), DeadlineState.VOID, on=timezone.localdate(), by=by, reason=reason)
+    running = Deadline.objects.open().of(committee)
+    deadlines.close(running, DeadlineState.VOID, on=timezone.localdate(), by=by, reason=reason)
     _open_term(committee, by)
     audit.record("unions.correct_election", committee, by=by, union=union, changes=written, reason=reason)
     return committee
@@ -262,19 +263,23 @@ def correct_election(committee, *, by, elected_on, term_years, number, reason):
 # --- Officers ---------------------------------------------------------------------------------------------
 
 
+def why_no_officer(union):
+    """Return the sentence why nobody can join the committee now, or an empty one: the page's button says it too."""
+    return "" if union.committee else _("There is no committee in office. Record the election first.")
+
+
 @transaction.atomic
 def add_officer(union, *, by, position, name, started_on, sex="", phone="", full_time=False):
     """Enter an officer of the committee in office (补选, 增补) and return it."""
     union = _locked(union)
     _require(by, "unions.add_officer", union)
     committee = union.committee
-    if committee is None:
-        raise ValidationError(_("There is no committee in office. Record the election first."))
+    if refusal := why_no_officer(union):
+        raise ValidationError(refusal)
     _not_in_future("started_on", started_on)
     if started_on < committee.elected_on:
-        raise ValidationError(
-            {"started_on": _("The committee was elected on %(day)s; nobody began before.") % {"day": committee.elected_on}}
-        )
+        said = _("The committee was elected on %(day)s; nobody began before.")
+        raise ValidationError({"started_on": said % {"day": committee.elected_on}})
     in_office = committee.officers.in_office()
     if in_office.filter(position=position, name=name).exists():
         raise ValidationError({"name": _("%(name)s holds this office already.") % {"name": name}})
@@ -301,7 +306,8 @@ def end_officer(officer, *, by, on, reason=""):
     _require(by, "unions.change_officer", union)
     officer = _locked(officer)
     if officer.ended_on:
-        raise ValidationError(_("%(name)s left this office on %(day)s.") % {"name": officer.name, "day": officer.ended_on})
+        said = _("%(name)s left this office on %(day)s.")
+        raise ValidationError(said % {"name": officer.name, "day": officer.ended_on})
     _not_in_future("on", on)
     if on < officer.started_on:
         raise ValidationError(
@@ -330,10 +336,8 @@ def create_user(*, by, username, password, name="", email="", is_staff=False):
     user = User(username=username, name=name, email=email, is_staff=is_staff)
     user.set_password(password)
     _insert(user)
-    audit.record(
-        "core.create_user", user, by=by,
-        changes={"username": [None, username], "name": [None, name], "email": [None, email], "is_staff": [None, is_staff]},
-    )  # fmt: skip
+    facts = {"username": username, "name": name, "email": email, "is_staff": is_staff}
+    audit.record("core.create_user", user, by=by, changes={field: [None, value] for field, value in facts.items()})
     return user
 
 

@@ -99,10 +99,13 @@ class UserAdmin(ScopedModelAdmin, auth_admin.UserAdmin):
 # --- Appointments -----------------------------------------------------------------------------------------
 
 
+def sentences():
+    """Every role with its sentence, in the language of the request."""
+    return [(key, f"{role.label} — {role.sentence}") for key, role in GRANTS.items()]
+
+
 class AppointmentForm(forms.ModelForm):
-    role = forms.ChoiceField(
-        label=_("role"), choices=[("", "—"), *((key, f"{role.label} — {role.sentence}") for key, role in GRANTS.items())]
-    )
+    role = forms.ChoiceField(label=_("role"), choices=lambda: [("", "—"), *sentences()])
 
 
 class ReasonForm(ActionForm):
@@ -142,16 +145,15 @@ class AppointmentAdmin(ScopedModelAdmin):
         for appointment in queryset:
             actions.end_appointment(appointment, by=request.user, reason=request.POST.get("reason", ""))
         number = len(queryset)
-        messages.success(
-            request, ngettext("%(number)d appointment ended.", "%(number)d appointments ended.", number) % {"number": number}
-        )
+        said = ngettext("%(number)d appointment ended.", "%(number)d appointments ended.", number)
+        messages.success(request, said % {"number": number})
 
 
 # --- Unions and committees --------------------------------------------------------------------------------
 
 
 class UnionForm(forms.ModelForm):
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     class Meta:
         model = Union
@@ -159,7 +161,7 @@ class UnionForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.fields["version"].initial = self.instance.version
+        self.fields["seen_version"].initial = self.instance.version
 
 
 @admin.register(Union)
@@ -172,7 +174,7 @@ class UnionAdmin(ScopedModelAdmin):
     autocomplete_fields = ("parent",)
 
     def get_fields(self, request, obj=None):
-        return ("parent", *actions.FACTS) if obj is None else ("parent", *actions.FACTS, "version")
+        return ("parent", *actions.FACTS) if obj is None else ("parent", *actions.FACTS, "seen_version")
 
     def get_readonly_fields(self, request, obj=None):
         return () if obj is None else ("parent",)  # a move is an act of its own
@@ -181,7 +183,7 @@ class UnionAdmin(ScopedModelAdmin):
         facts = {name: form.cleaned_data[name] for name in actions.FACTS}
         if change:
             actions.change_union(
-                Union.objects.get(pk=obj.pk), by=request.user, version=form.cleaned_data["version"], changes=facts
+                Union.objects.get(pk=obj.pk), by=request.user, version=form.cleaned_data["seen_version"], changes=facts
             )
         else:
             obj.pk = actions.found_union(by=request.user, parent=form.cleaned_data["parent"], **facts).pk

@@ -3,7 +3,7 @@
 import uuid
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, FilteredRelation, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -68,6 +68,30 @@ class UnionQuerySet(ScopedQuerySet):
         """`union` and everything below it."""
         return self.filter(path__gte=union.path, path__lt=after(union.path))
 
+    def with_term(self):
+        """Each with `term_ends_on`, `elected_on` and `committee_pk` of its committee in office, None without one."""
+        in_office = FilteredRelation("committees", condition=Q(committees__ended_on__isnull=True))
+        return self.annotate(
+            in_office=in_office,
+            committee_pk=F("in_office__pk"),
+            elected_on=F("in_office__elected_on"),
+            term_ends_on=F("in_office__term_ends_on"),
+        )
+
+    def with_members(self):
+        """Each with `members`, the open memberships in the union itself, not below it."""
+        rows = self.model.memberships.rel.related_model.objects.filter(union=OuterRef("pk"), ended_on__isnull=True)
+        return self.annotate(members=_counted(rows.order_by(), "union"))
+
+    def with_children(self):
+        """Each with `lower`, the unions directly below it."""
+        return self.annotate(lower=_counted(self.model.objects.filter(parent=OuterRef("pk")).order_by(), "parent"))
+
+
+def _counted(rows, group):
+    """Return the number of `rows` as a subquery; 0 when there is none."""
+    return Coalesce(Subquery(rows.values(group).annotate(number=Count("pk")).values("number")), 0)
+
 
 class Union(models.Model):
     """One union organisation; `path` is the parent's path plus the own key in four base-36 digits."""
@@ -76,8 +100,9 @@ class Union(models.Model):
     code = models.CharField(_("union code"), max_length=40, unique=True)
     name = models.CharField(_("union name"), max_length=100, db_index=True)
     kind = models.CharField(_("kind"), max_length=20, choices=UnionKind)
-    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children",
-                               verbose_name=_("higher union"))
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("higher union")
+    )
     path = models.CharField(max_length=60, unique=True, editable=False)
     uscc = models.CharField(_("unified social credit code"), max_length=18, unique=True, null=True, blank=True)
     founded_on = models.DateField(_("founded on"), null=True, blank=True)
@@ -113,7 +138,9 @@ class Union(models.Model):
                 violation_error_message=_("There is one city federation already."),
             ),
             models.CheckConstraint(condition=~Q(parent=F("id")), name="union_not_its_own_parent"),
-            models.CheckConstraint(condition=Q(term_years__isnull=True) | Q(term_years__in=[3, 5]), name="union_term_3_or_5"),
+            models.CheckConstraint(
+                condition=Q(term_years__isnull=True) | Q(term_years__in=[3, 5]), name="union_term_3_or_5"
+            ),
             models.CheckConstraint(condition=~Q(name=""), name="union_has_a_name"),
         ]
 
@@ -129,6 +156,13 @@ class Union(models.Model):
     def ancestor_ids(self):
         """Keys of the unions above, from the root down."""
         return [int(self.path[i : i + WIDTH], 36) for i in range(0, len(self.path) - WIDTH, WIDTH)]
+
+    def members_below(self, cap):
+        """The open memberships here and below, counted to `cap` at most."""
+        rows = type(self).memberships.rel.related_model.objects.filter(
+            union__path__gte=self.path, union__path__lt=after(self.path), ended_on__isnull=True
+        )
+        return rows.order_by()[:cap].count()
 
     @cached_property
     def committee(self):
@@ -176,7 +210,9 @@ class Committee(models.Model):
         verbose_name_plural = _("committees")
         ordering = ["union", "-elected_on"]
         constraints = [
-            models.UniqueConstraint(fields=["union"], condition=Q(ended_on__isnull=True), name="committee_one_in_office"),
+            models.UniqueConstraint(
+                fields=["union"], condition=Q(ended_on__isnull=True), name="committee_one_in_office"
+            ),
             models.UniqueConstraint(fields=["union", "elected_on"], name="committee_one_election_a_day"),
             models.CheckConstraint(condition=Q(term_years__in=[3, 5]), name="committee_term_3_or_5"),
             models.CheckConstraint(
@@ -234,10 +270,19 @@ class Officer(models.Model):
     def __str__(self):
         return self.name
 
+    @property
+    def phone_masked(self):
+        """138****1234; of a shorter number only its end; empty without a phone."""
+        if len(self.phone) < 11:
+            return self.phone and f"****{self.phone[-2:]}"
+        return f"{self.phone[:3]}****{self.phone[-4:]}"
+
 
 class AppointmentQuerySet(ScopedQuerySet):
     def in_force(self, today):
-        return self.filter(Q(valid_to__isnull=True) | Q(valid_to__gte=today), valid_from__lte=today, ended_on__isnull=True)
+        return self.filter(
+            Q(valid_to__isnull=True) | Q(valid_to__gte=today), valid_from__lte=today, ended_on__isnull=True
+        )
 
 
 class Appointment(models.Model):

@@ -39,11 +39,18 @@ def elect(union, by, day=date(2024, 5, 1), years=3, **facts):
 
 def test_found_union_below_own_union_stands_in_the_tree(tree, street):
     union = actions.found_union(
-        by=street, parent=tree.street, code="T0101003", name="云河新工厂工会", kind="ENTERPRISE", founded_on=date(2026, 3, 1)
+        by=street,
+        parent=tree.street,
+        code="T0101003",
+        name="云河新工厂工会",
+        kind="ENTERPRISE",
+        founded_on=date(2026, 3, 1),
     )
     union.refresh_from_db()
     assert union.path == path_of(union.pk, tree.street.path)
-    assert list(union.placements.values_list("parent", "valid_from", "valid_to")) == [(tree.street.pk, date(2026, 3, 1), None)]
+    assert list(union.placements.values_list("parent", "valid_from", "valid_to")) == [
+        (tree.street.pk, date(2026, 3, 1), None)
+    ]
     event = AuditEvent.objects.get()
     assert (event.verb, event.actor_id, event.union_id, event.target_id) == (
         "unions.found_union", street.pk, union.pk, str(union.pk),
@@ -93,7 +100,10 @@ def test_found_union_federation_with_three_years_refused(tree, city, kind):
 @pytest.mark.parametrize("kind", ["REGIONAL_FED", "INDUSTRY_FED", "STREET", "ENTERPRISE"])
 @pytest.mark.parametrize("years", [3, 5])
 def test_found_union_grassroots_may_have_three_or_five(tree, city, kind, years):
-    assert actions.found_union(by=city, parent=tree.city, code="X", name="工会", kind=kind, term_years=years).term_years == years
+    assert (
+        actions.found_union(by=city, parent=tree.city, code="X", name="工会", kind=kind, term_years=years).term_years
+        == years
+    )
 
 
 def test_change_union_writes_only_what_differs(tree, street):
@@ -101,11 +111,16 @@ def test_change_union_writes_only_what_differs(tree, street):
         tree.enterprise, by=street, version=1, changes={"name": "新名工会", "employees": 240, "industry": ""}
     )
     assert (changed.name, changed.employees, changed.version) == ("新名工会", 240, 2)
-    assert AuditEvent.objects.get().changes == {"name": ["云河恒达机械有限公司工会", "新名工会"], "employees": [None, 240]}
+    assert AuditEvent.objects.get().changes == {
+        "name": ["云河恒达机械有限公司工会", "新名工会"],
+        "employees": [None, 240],
+    }
 
 
 def test_change_union_nothing_new_writes_nothing(tree, street):
-    assert actions.change_union(tree.enterprise, by=street, version=1, changes={"name": tree.enterprise.name}).version == 1
+    assert (
+        actions.change_union(tree.enterprise, by=street, version=1, changes={"name": tree.enterprise.name}).version == 1
+    )
     assert verbs() == []
 
 
@@ -146,15 +161,28 @@ def test_record_election_term_ends_on_the_natural_day(tree, street, day, years, 
     committee = elect(tree.enterprise, street, day, years)
     assert (committee.term_ends_on, committee.number, committee.ended_on) == (ends, 1, None)
     deadline = Deadline.objects.get()
-    assert (deadline.rule.code, deadline.trigger, deadline.due, deadline.state) == (f"UNION_TERM_{years}Y", day, ends, "open")
-    assert (deadline.subject_type, deadline.subject_id, deadline.union) == ("unions.committee", committee.pk, tree.enterprise)
+    assert (deadline.rule.code, deadline.trigger, deadline.due, deadline.state) == (
+        f"UNION_TERM_{years}Y",
+        day,
+        ends,
+        "open",
+    )
+    assert (deadline.subject_type, deadline.subject_id, deadline.union) == (
+        "unions.committee",
+        committee.pk,
+        tree.enterprise,
+    )
     assert deadline.derivation
     tree.enterprise.refresh_from_db()
     assert tree.enterprise.term_years == years
 
 
 def test_record_election_ends_the_committee_in_office_and_its_deadline(tree, street):
-    first = elect(tree.enterprise, street, officers=[{"position": "CHAIR", "name": "张三"}, {"position": "MEMBER", "name": "李四"}])
+    first = elect(
+        tree.enterprise,
+        street,
+        officers=[{"position": "CHAIR", "name": "张三"}, {"position": "MEMBER", "name": "李四"}],
+    )
     second = elect(
         tree.enterprise, street, date(2026, 11, 20), 5,
         officers=[{"position": "CHAIR", "name": "李四", "sex": "F", "phone": "13800138000", "full_time": True}],
@@ -164,7 +192,10 @@ def test_record_election_ends_the_committee_in_office_and_its_deadline(tree, str
     assert set(first.officers.values_list("ended_on", flat=True)) == {date(2026, 11, 20)}
     assert (second.number, second.ended_on) == (2, None)
     assert tree.enterprise.committees.in_office().get() == second
-    assert list(Deadline.objects.order_by("id").values_list("state", "closed_on")) == [("met", date(2026, 11, 20)), ("open", None)]
+    assert list(Deadline.objects.order_by("id").values_list("state", "closed_on")) == [
+        ("met", date(2026, 11, 20)),
+        ("open", None),
+    ]
     assert Officer.objects.in_office().get().phone == "13800138000"
     assert "13800138000" not in str(list(AuditEvent.objects.values()))
 
@@ -195,7 +226,11 @@ def test_record_election_district_federation_with_three_years_refused(tree, dist
 
 def test_record_election_two_chairs_refused_and_nothing_written(tree, street):
     with pytest.raises(ValidationError):
-        elect(tree.enterprise, street, officers=[{"position": "CHAIR", "name": "张三"}, {"position": "CHAIR", "name": "李四"}])
+        elect(
+            tree.enterprise,
+            street,
+            officers=[{"position": "CHAIR", "name": "张三"}, {"position": "CHAIR", "name": "李四"}],
+        )
     assert not Committee.objects.exists()
     assert not Deadline.objects.exists()
 
