@@ -6,7 +6,7 @@ from datetime import date
 from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import gettext_lazy
 
 from core.models import AuditEvent
 from members.models import Membership, Person
@@ -14,10 +14,10 @@ from members.models import Membership, Person
 LONGEST = 50  # entries shown
 
 WORDS = {
-    "members.enrol_membership": pgettext_lazy("timeline", "Enrolled"),
-    "members.change_membership": pgettext_lazy("timeline", "Facts changed"),
-    "members.correct_number": pgettext_lazy("timeline", "Identity number corrected"),
-    "members.reveal_membership": pgettext_lazy("timeline", "Numbers shown in clear"),
+    "members.enrol_membership": gettext_lazy("Enrolled"),
+    "members.change_membership": gettext_lazy("Facts changed"),
+    "members.correct_number": gettext_lazy("Identity number corrected"),
+    "members.reveal_membership": gettext_lazy("Numbers shown in clear"),
 }
 MARKED = ("members.enrol_membership", "members.correct_number")
 
