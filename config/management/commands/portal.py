@@ -193,5 +193,7 @@ class Command(BaseCommand):
     def welcome(self, port):
         accounts = settings.VAR_DIR / "demo-accounts.txt"
         if accounts.exists():
-            self.say(accounts.read_text(encoding="utf-8").rstrip())
+            self.say(
+                "\nDemo accounts (kept in var/demo-accounts.txt):\n\n" + accounts.read_text(encoding="utf-8").rstrip()
+            )
         self.say(f"\nThe portal runs at http://127.0.0.1:{port}/ (Ctrl-C stops it).")
