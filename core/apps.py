@@ -12,10 +12,11 @@ class CoreConfig(AppConfig):
     def ready(self):
         from django.db.models import CharField
 
-        from core import ids, loader, triggers
+        from core import ids, loader, signin, triggers
         from core.lookups import Prefix
 
         CharField.register_lookup(Prefix)
         post_migrate.connect(ids.prepare, sender=self)  # first: the receivers after it may write events
         post_migrate.connect(triggers.create, sender=self)
+        post_migrate.connect(signin.create_limits_table, sender=self)
         post_migrate.connect(loader.load_after_migrate, sender=self)

@@ -1,26 +1,24 @@
-"""What every request carries: a request id and an address for the trail, and a session that ends."""
+"""What every request carries: a request id and an address, for the trail and the log."""
 
 import contextvars
 import logging
 import re
-import time
 import uuid
 
 from django.conf import settings
-from django.contrib.auth import logout
 
 request_id = contextvars.ContextVar("request_id", default="-")
 address = contextvars.ContextVar("address", default="")
 
 
 class RequestIdMiddleware:
-    """Give the request an id (taken over from a proxy if it is one) and answer with it."""
+    """Give the request an id (that of our own trusted proxy, if it sent one) and answer with it."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
-        given = request.headers.get("X-Request-ID", "")
+        given = request.headers.get("X-Request-ID", "") if settings.TRUSTED_PROXIES else ""
         request.id = given if re.fullmatch(r"[0-9A-Za-z-]{8,40}", given) else uuid.uuid4().hex
         tokens = request_id.set(request.id), address.set(client_address(request))
         try:
@@ -47,20 +45,3 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record):
         record.request_id = request_id.get()
         return True
-
-
-class SessionLifetimeMiddleware:
-    """End a session that is older than its absolute time; renew the idle time at most once a minute."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        if request.user.is_authenticated:
-            now = int(time.time())
-            began = request.session.setdefault("began", now)
-            if now - began > settings.SESSION_ABSOLUTE_SECONDS:
-                logout(request)
-            elif now - request.session.get("renewed", 0) >= 60:
-                request.session["renewed"] = now
-        return self.get_response(request)

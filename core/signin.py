@@ -1,17 +1,153 @@
-"""Signing in: no public sign-up, and the password rules of rulebook §6.3."""
+"""Signing in: no public sign-up, lock-out that needs no cache, sessions that end, and an event for each of these.
+
+allauth counts failed attempts (its rate limit `login_failed`, per account and per address) in the cache it finds
+under `default`. Ours forgets when Redis goes away, so the counts go to the database instead (`CACHES["limits"]`).
+"""
 
 import re
+import time
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.internal import ratelimit
+from allauth.mfa import signals as mfa_signals
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.core.cache import caches
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import transaction
+from django.dispatch import receiver
+from django.utils.connection import ConnectionProxy
+from django.utils.functional import lazy
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import audit, secrets
+from core.middleware import client_address
+from core.models import User
+
+ratelimit.cache = ConnectionProxy(caches, "limits")
+
+RENEWED_EVERY = 60  # seconds: a session is written at most so often
+
+
+def create_limits_table(using, **_signal):
+    """Create the table of `CACHES["limits"]` where it is missing (post_migrate)."""
+    call_command("createcachetable", database=using, verbosity=0)
+
+
+def _locked():
+    rates = ratelimit.get_rates(app="allauth.account", action="login_failed")
+    minutes = max(rate.duration for rate in rates) // 60
+    return _("Too many failed attempts. Sign-in is locked for %(minutes)d minutes.") % {"minutes": minutes}
 
 
 class PortalAccountAdapter(DefaultAccountAdapter):
-    """Accounts are made in the admin only."""
+    """Accounts are made in the admin only; what happens at the door is an event."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "too_many_login_attempts": lazy(_locked, str)(),
+        "username_password_mismatch": gettext_lazy("The user name or the password is wrong."),
+        "incorrect_password": gettext_lazy("The password is wrong."),
+    }
 
     def is_open_for_signup(self, request):
         return False
+
+    def is_safe_url(self, url):
+        """Only pages of this very host are led to after signing in."""
+        return url_has_allowed_host_and_scheme(url, {self.request.get_host()}, require_https=self.request.is_secure())
+
+    def get_client_ip(self, request):
+        return client_address(request) or "-"
+
+    def _get_login_attempts_cache_key(self, request, **credentials):
+        # allauth's own has the Host header in it, and so a fresh count for every port somebody writes there.
+        return credentials.get("username", "").casefold()
+
+    def authentication_failed(self, request, **credentials):
+        user = User.objects.filter(username__iexact=credentials.get("username", "")).first()
+        _note_failure(request, user, self._get_login_attempts_cache_key(request, **credentials))
+
+    def respond_user_inactive(self, request, user):
+        audit.record("core.fail_sign_in", user, by=None, reason="inactive")
+        return super().respond_user_inactive(request, user)
+
+    def login(self, request, user):
+        super().login(request, user)
+        request.session["began"] = request.session["renewed"] = int(time.time())
+        audit.record("core.sign_in", user, by=user)
+
+    def logout(self, request):
+        if request.user.is_authenticated:
+            audit.record("core.sign_out", request.user, by=request.user)
+        super().logout(request)
+
+    def set_password(self, user, password):
+        with transaction.atomic():
+            super().set_password(user, password)
+            audit.record("core.set_password", user, by=user)
+
+
+class PortalMFAAdapter(DefaultMFAAdapter):
+    """Second factors; their secrets lie sealed in the database."""
+
+    def encrypt(self, text):
+        return secrets.seal(text, "mfa.Authenticator")
+
+    def decrypt(self, encrypted_text):
+        return secrets.unseal(encrypted_text, "mfa.Authenticator")
+
+
+def _note_failure(request, user, key):
+    """Write the event of a failed attempt, and that of the lock-out it brings. No user: nobody has that name."""
+    audit.record("core.fail_sign_in", user, by=None)
+    if not ratelimit.consume(request, app="allauth.account", action="login_failed", key=key, dry_run=True):
+        audit.record("core.lock_sign_in", user, by=None)
+
+
+@receiver(mfa_signals.authentication_failed)
+def second_factor_failed(sender, request, user, **_signal):
+    """A wrong code counts like a wrong password (allauth's key for it)."""
+    _note_failure(request, user, f"mfa-auth-user-{user.pk}")
+
+
+@receiver(mfa_signals.authenticator_added)
+def second_factor_added(sender, user, authenticator, **_signal):
+    audit.record("core.add_second_factor", user, by=user, reason=authenticator.type)
+
+
+@receiver(mfa_signals.authenticator_removed)
+def second_factor_removed(sender, user, authenticator, **_signal):
+    audit.record("core.remove_second_factor", user, by=user, reason=authenticator.type)
+
+
+class SessionLifetimeMiddleware:
+    """End a session left idle or too old (rulebook §6.3), say so, and renew the others at most once a minute."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if request.user.is_authenticated:
+            now = int(time.time())
+            began = request.session.setdefault("began", now)
+            renewed = request.session.setdefault("renewed", now)
+            if now - began > settings.SESSION_ABSOLUTE_SECONDS:
+                self._end(request, "absolute", _("You were signed out because your session had become too old."))
+            elif now - renewed > settings.SESSION_IDLE_SECONDS:
+                self._end(request, "idle", _("You were signed out because nothing was done for a while."))
+            elif now - renewed >= RENEWED_EVERY:
+                request.session["renewed"] = now
+        return self.get_response(request)
+
+    def _end(self, request, reason, sentence):
+        audit.record("core.sign_out", request.user, by=request.user, reason=reason)
+        logout(request)
+        messages.info(request, sentence)
 
 
 class CharacterClassesValidator:

@@ -1,6 +1,7 @@
 """Fixtures: the tree, the cast, and a signed-in client for each of them."""
 
 import pytest
+from django.core.cache import caches
 from django.test import Client, TransactionTestCase
 
 from core import triggers
@@ -30,6 +31,7 @@ def _flush_past_the_triggers():
 
     def drop_and_flush(case):
         triggers.drop()
+        caches["limits"].clear()
         flush(case)
 
     with pytest.MonkeyPatch.context() as patch:
