@@ -14,7 +14,6 @@ from functools import lru_cache
 import segno
 from django.conf import settings
 from django.template.loader import render_to_string
-from fontTools.ttLib import TTFont
 from pylopdf_fonts_zh_cn import sans_path, serif_path
 
 FONTS_CONF = """<?xml version="1.0"?>
@@ -34,6 +33,8 @@ NO_LINE_BEGINS_WITH = frozenset("，。、；：？！）〕》」』”’·…
 @lru_cache(maxsize=1)
 def _widths():
     """{code point: width in em} of the serif face, and what only the sans face has."""
+    from fontTools.ttLib import TTFont
+
     widths = {}
     for path in (sans_path(), serif_path()):
         with TTFont(path, lazy=True) as face:
@@ -62,11 +63,19 @@ def wrap(text, ems):
     for char in text.translate(BLANKS):
         width = _width(char)
         if line and used + width > ems:
-            carried = line[-1] if char in NO_LINE_BEGINS_WITH and len(line) > 1 else ""
+            carried = _carried(line, char)
             lines.append(line.removesuffix(carried))
             line, used = carried, sum(map(_width, carried))
         line, used = line + char, used + width
     return [*lines, line]
+
+
+def _carried(line, char):
+    """What goes with `char` to the next line: a word begun, or the character before a mark that begins no line."""
+    if char in NO_LINE_BEGINS_WITH and len(line) > 1:
+        return line[-1]
+    word = line.rpartition(" ")[2]
+    return word if char.isascii() and char != " " and word.isascii() and word != line else ""
 
 
 def _written(char):
@@ -96,29 +105,76 @@ class Part:
 class Pager:
     """Lays rows under group heads on pages. All heights are millimetres.
 
-    `first_room` and `room` are what the table's body has on the first and on every other page. A head never stands
-    alone at the foot of a page; a group that goes on has its head again.
+    `first_room` and `room` are what the rows have on the first and on every other page. A head never stands alone at
+    the foot of a page; a group that goes on has its head again. `going_on`: the group that began before these pages.
     """
 
-    def __init__(self, *, first_room, room):
+    def __init__(self, *, first_room, room, going_on=None):
         self.room = room
         self.left = first_room
         self.pages = [[]]
-        self.last_group = None
+        self.last_group = going_on
 
-    def place(self, group, row, *, height, head=0.0, continued=False):
-        """Put `row` on the page it fits on; `continued`: `group` began before the first page laid here."""
+    def place(self, group, row, *, height, head=0.0):
+        """Put `row` of `group` on the page it fits on."""
         page = self.pages[-1]
         opens = not page or page[-1].group != group
         if page and height + (head if opens else 0) > self.left:
             page, opens, self.left = [], True, self.room
             self.pages.append(page)
         if opens:
-            page.append(Part(group, continued or group == self.last_group))
+            page.append(Part(group, group == self.last_group))
             self.left -= head
         self.last_group = group
         page[-1].rows.append(row)
         self.left -= height
+
+
+def cut(pages, most):
+    """Cut laid `pages` into slices of whole pages with at most `most` rows; yields each slice's `Part`s.
+
+    What stands on several pages of a slice comes as one part: laid again, it falls on the same pages.
+    """
+    parts, rows = [], 0
+    for page in pages:
+        here = sum(len(part.rows) for part in page)
+        if rows and rows + here > most:
+            yield parts
+            parts, rows = [], 0
+        for part in page:
+            if parts and parts[-1].group == part.group:
+                parts[-1].rows.extend(part.rows)
+            else:
+                parts.append(Part(part.group, part.continued, list(part.rows)))
+        rows += here
+    if parts:
+        yield parts
+
+
+# --- The sheet: A4 upright, as papers/paper.css draws it. Millimetres. ---------------------------------------------
+
+ROW, ROW_LINE = 8.2, 4.6  # a row of one line; each further line
+TOP, BODY = 23.0, 227.0  # the upper margin; from there to the lower one
+TITLE_LINE, NUMBER = 9.0, 14.0
+FACTS, FACTS_LINE = 7.0, 5.2
+HEAD = 7.6
+TITLE_EMS, FACTS_EMS = 24.5, 27.0  # what a line of the title, and of the words left above the table, holds
+
+
+def row_height(*cells):
+    """The height of a row whose cells are lists of lines."""
+    return ROW + (max(map(len, cells)) - 1) * ROW_LINE
+
+
+def rooms(title, words, less=0.0):
+    """(room for rows on the first page, room on every other): what title, words, head and page subtotal leave."""
+    room = BODY - FACTS - (len(wrap(words, FACTS_EMS)) - 1) * FACTS_LINE - HEAD - ROW - less
+    return room - len(wrap(title, TITLE_EMS)) * TITLE_LINE - NUMBER, room
+
+
+def number_top(title_lines):
+    """How far from the top of the first sheet the line with the number stands."""
+    return TOP + len(title_lines) * TITLE_LINE + 2.5
 
 
 # --- HTML to PDF -----------------------------------------------------------------------------------------------

@@ -42,7 +42,13 @@ class RunLost(Exception):
 
 
 class NotYet(Exception):
-    """The job is not ready; it goes back to waiting and this run does not count as an attempt."""
+    """The job waits for other jobs; it goes back to waiting and this run does not count as an attempt.
+
+    `ready()` is asked once more when the row is free again, so that nothing which happened meanwhile is missed.
+    """
+
+    def __init__(self, ready=lambda: False):
+        self.ready = ready
 
 
 # --- Asking ----------------------------------------------------------------------------------------------------
@@ -84,7 +90,7 @@ def wake_waiting():
     gone_silent = Job.objects.unfinished().filter(Q(heartbeat_at__lt=silent) | never_sent).order_by("id")
     for job in gone_silent.filter(attempts__gte=ATTEMPTS):
         if _take(job, Q(attempts__gte=ATTEMPTS)):
-            _fail(job, _("The work was broken off %(times)d times. Please tell the administrator.") % {"times": ATTEMPTS})
+            _fail(_owned(job), job, _("The work was broken off %(times)d times. Please tell the administrator.") % {"times": ATTEMPTS})
     for job in gone_silent.filter(attempts__lt=ATTEMPTS):
         if not wake(job):
             return
@@ -118,12 +124,30 @@ def run_now(job):
 
     For the command line: an exception is not tried again but raised, after the job was marked as failed.
     """
-    work = _task(job).work
     while not job.finished:
-        if not _run(job, work, foreground=True):
+        step_now(job)
+        if not job.finished:
             time.sleep(0.2)
-        job.refresh_from_db()
     return job
+
+
+def step_now(job):
+    """Run `job` here once: it may go back to waiting for others (`NotYet`)."""
+    _run(job, _task(job).work, foreground=True)
+    job.refresh_from_db()
+
+
+# --- From one job to another -----------------------------------------------------------------------------------
+
+
+def tell(job, *, done):
+    """Add `done` to what a waiting or running `job` has done: for work that other jobs do for it."""
+    Job.objects.unfinished().filter(pk=job.pk).update(done=F("done") + done)
+
+
+def give_up(job, sentence):
+    """End `job` as failed, whoever is at it, because something it needs failed."""
+    _fail(Job.objects.unfinished().filter(pk=job.pk), job, sentence)
 
 
 class Run:
@@ -205,17 +229,19 @@ def _run(job, work, foreground=False):
             work(run)
     except RunLost:
         log.warning("job %s (%s): another worker took over", job.pk, job.task)
-    except NotYet:
+    except NotYet as wait:
         _owned(job).update(
             state=JobState.WAITING, run_token=None, heartbeat_at=timezone.now(), attempts=F("attempts") - 1
         )
+        if wait.ready():
+            return _run(job, work, foreground)
     except JobRefused as refusal:
-        _fail(job, str(refusal))
+        _fail(_owned(job), job, str(refusal))
     except Exception as error:
         frames = "".join(traceback.format_tb(error.__traceback__))
         log.error("job %s (%s), attempt %s: %s\n%s", job.pk, job.task, job.attempts, type(error).__name__, frames)  # noqa: TRY400
         if foreground or job.attempts >= ATTEMPTS:
-            _fail(job, _("The work could not be finished because of an error on our side. Please tell the administrator."))
+            _fail(_owned(job), job, _("The work could not be finished because of an error on our side. Please tell the administrator."))
         else:
             _owned(job).update(state=JobState.WAITING, run_token=None, heartbeat_at=timezone.now())
         if foreground:
@@ -225,9 +251,10 @@ def _run(job, work, foreground=False):
     return True
 
 
-def _fail(job, sentence):
+def _fail(row, job, sentence):
+    """End `job` as failed if it is still in the queryset `row`, and tell what it worked on."""
     with transaction.atomic():
-        if _owned(job).update(state=JobState.FAILED, finished_at=timezone.now(), message=sentence[:500]):
+        if row.update(state=JobState.FAILED, finished_at=timezone.now(), message=sentence[:500]):
             failed = _task(job).failed
             if failed is not None:
                 failed(job, sentence)

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from core import audit, jobs
+from core import audit, jobs, papers, reminders
 
 
 @shared_task(name="core.tasks.wake_jobs", ignore_result=True)
@@ -16,3 +16,21 @@ def wake_jobs():
 def seal_audit():
     """Each minute: seal the events written since the last seal."""
     audit.seal(timezone.now())
+
+
+@shared_task(name="core.tasks.send_reminders", ignore_result=True)
+def send_reminders():
+    """Each half hour: write the reminders whose stage has come, in working hours only."""
+    reminders.send(timezone.now())
+
+
+@jobs.job_task(papers.MAKE, failed=papers.paper_failed)
+def make_paper(run):
+    """A paper's own job: plan its slices; when the last is drawn, join them."""
+    papers.make(run)
+
+
+@jobs.job_task(papers.DRAW, failed=papers.slice_failed)
+def draw_slice(run):
+    """One slice of a paper."""
+    papers.draw(run)

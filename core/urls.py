@@ -2,10 +2,19 @@
 
 from django.urls import path
 
-from core.views import desk, search
+from core.views import desk, jobs, papers, public, search
 
 urlpatterns = [
     path("", desk.desk, name="desk"),
     path("search/", search.search, name="search"),
     path("reminders/<int:reminder_pk>/read/", desk.reminder_read, name="reminder_read"),
+    path("jobs/", jobs.job_list, name="job_list"),
+    path("jobs/<int:job_pk>/", jobs.job_page, name="job_page"),
+    path("papers/", papers.paper_list, name="paper_list"),
+    path("papers/ask/<slug:kind>/", papers.paper_ask, name="paper_ask"),
+    path("papers/<int:paper_pk>/", papers.paper_page, name="paper_page"),
+    path("papers/<int:paper_pk>/download/", papers.paper_download, name="paper_download"),
+    path("papers/<int:paper_pk>/replace/", papers.paper_replace, name="paper_replace"),
+    path("papers/<int:paper_pk>/revoke/", papers.paper_revoke, name="paper_revoke"),
+    path("p/<slug:token>/", public.paper_public, name="paper_public"),
 ]

@@ -1,0 +1,63 @@
+"""Tables of the floor's lists: papers and jobs."""
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from core.models import Job, Paper
+from core.models.job import JobState
+from core.models.paper import PaperState
+
+PAPER_BADGES = {
+    PaperState.VALID: "good",
+    PaperState.DRAWING: "soon",
+    PaperState.FAILED: "late",
+    PaperState.REVOKED: "late",
+    PaperState.REPLACED: "rest",
+}
+JOB_BADGES = {JobState.DONE: "good", JobState.RUNNING: "soon", JobState.WAITING: "rest", JobState.FAILED: "late"}
+
+
+def state_badge(row, colours):
+    """The state of a paper or job as a word in its colour."""
+    return format_html('<span class="badge {}">{}</span>', colours[row.state], row.get_state_display())
+
+
+class PaperTable(tables.Table):
+    title = tables.Column(_("title"))
+    number = tables.Column(_("number"), default="—")
+    union = tables.Column(_("union"), attrs={"td": {"class": "desk-only"}})
+    issued_at = tables.DateTimeColumn("Y-m-d H:i", verbose_name=_("issued"), default="—")
+    pages = tables.Column(_("pages"), attrs={"td": {"class": "figure desk-only"}, "th": {"class": "figure"}})
+    state = tables.Column(_("state"), attrs={"td": {"class": "lead"}})
+
+    class Meta:
+        model = Paper
+        fields = ()
+        caption = _("Papers")
+
+    def render_title(self, value, record):
+        return format_html('<a href="{}">{}</a>', reverse("paper_page", args=[record.pk]), value)
+
+    def render_state(self, record):
+        return state_badge(record, PAPER_BADGES)
+
+
+class JobTable(tables.Table):
+    title = tables.Column(_("title"))
+    union = tables.Column(_("union"), default="—", attrs={"td": {"class": "desk-only"}})
+    created_by = tables.Column(_("asked by"), default="—", attrs={"td": {"class": "desk-only"}})
+    created_at = tables.DateTimeColumn("Y-m-d H:i", verbose_name=_("asked for"))
+    state = tables.Column(_("state"), attrs={"td": {"class": "lead"}})
+
+    class Meta:
+        model = Job
+        fields = ()
+        caption = _("Jobs")
+
+    def render_title(self, value, record):
+        return format_html('<a href="{}">{}</a>', reverse("job_page", args=[record.pk]), value)
+
+    def render_state(self, record):
+        return state_badge(record, JOB_BADGES)
