@@ -2,8 +2,10 @@
 
 import uuid
 
+from datetime import date
+
 from django.db import models
-from django.db.models import Count, F, FilteredRelation, OuterRef, Q, Subquery
+from django.db.models import Count, F, FilteredRelation, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -69,13 +71,17 @@ class UnionQuerySet(ScopedQuerySet):
         return self.filter(path__gte=union.path, path__lt=after(union.path))
 
     def with_term(self):
-        """Each with `term_ends_on`, `elected_on` and `committee_pk` of its committee in office, None without one."""
+        """Each with `term_ends_on`, `elected_on` and `committee_pk` of its committee in office, None without one.
+
+        `term_order` is the term's end to sort by: who has none comes last.
+        """
         in_office = FilteredRelation("committees", condition=Q(committees__ended_on__isnull=True))
         return self.annotate(
             in_office=in_office,
             committee_pk=F("in_office__pk"),
             elected_on=F("in_office__elected_on"),
             term_ends_on=F("in_office__term_ends_on"),
+            term_order=Coalesce(F("in_office__term_ends_on"), Value(date.max)),
         )
 
     def with_members(self):

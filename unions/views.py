@@ -87,7 +87,7 @@ class UnionList(ListPage):
     permission = VIEW
     table_class = UnionTable
     filterset_class = UnionFilter
-    orders = {"code": ("code",), "name": ("name",), "term_ends_on": ("term_ends_on", "code")}
+    orders = {"code": ("code",), "name": ("name",), "term_ends_on": ("term_order", "code")}
     title = gettext_lazy("Unions")
     empty = gettext_lazy("No unions yet. Import the union table.")
     template_name = "unions/union_list.html"
@@ -105,7 +105,7 @@ class TermList(ListPage):
     permission = "unions.view_committee"
     table_class = TermTable
     filterset_class = TermFilter
-    orders = {"term_ends_on": ("term_ends_on", "code")}
+    orders = {"term_ends_on": ("term_order", "code")}
     title = gettext_lazy("Re-elections")
     empty = gettext_lazy("No unions yet. Import the union table.")
     template_name = "unions/term_list.html"
