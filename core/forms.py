@@ -144,7 +144,7 @@ def _write(data, name, value):
 
 
 def add_refusal(form, refusal):
-    """Show a ValidationError raised by an action in `form`: under the field it blames if the form has it, else on top."""
+    """Show an action's ValidationError in `form`: under the field it blames if the form has it, else on top."""
     if not hasattr(refusal, "error_dict"):
         form.add_error(None, refusal)
         return

@@ -22,9 +22,8 @@ class ScopedFilterSet(FilterSet):
         super().__init__(data, queryset, request=request, prefix=prefix)
         for each in self.filters.values():
             if isinstance(each, ModelChoiceFilter | ModelMultipleChoiceFilter):
-                rows = each.extra["queryset"].all()
-                meta = rows.model._meta
-                each.extra["queryset"] = rows.visible_to(request.user, f"{meta.app_label}.view_{meta.model_name}")
+                meta = each.queryset.model._meta
+                each.queryset = each.queryset.visible_to(request.user, f"{meta.app_label}.view_{meta.model_name}")
 
 
 class ListPage(View):

@@ -10,7 +10,10 @@ from django.utils.translation import gettext as _
 def bad_request(request, exception):
     """A request no page of ours sends: damaged, or larger than allowed."""
     return _page(
-        request, 400, _("This request could not be read"), _("Go back and send it again. A file may be too large for one upload.")
+        request,
+        400,
+        _("This request could not be read"),
+        _("Go back and send it again. A file may be too large for one upload."),
     )
 
 
@@ -30,7 +33,9 @@ def csrf_failure(request, reason=""):
         request,
         403,
         _("This form has expired"),
-        _("Nothing was saved. Go back, reload the page and send the form again. Cookies must be allowed for this site."),
+        _(
+            "Nothing was saved. Go back, reload the page and send the form again. Cookies must be allowed for this site."
+        ),
     )
 
 
@@ -56,7 +61,9 @@ def server_error(request):
         "federation_name": settings.FEDERATION_NAME,
         "status": 500,
         "title": _("Something went wrong on our side"),
-        "sentence": _("Nothing was saved. Try again in a few minutes; if it stays so, tell your administrator this number:"),
+        "sentence": _(
+            "Nothing was saved. Try again in a few minutes; if it stays so, tell your administrator this number:"
+        ),
         "number": getattr(request, "id", ""),
     }
     return HttpResponse(render_to_string("error.html", context), status=500)
