@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from core import audit, ids
 from core.calendar import Calendar
-from core.deadlines import compute, open_many
+from core.deadlines import Opening, compute, open_many
 from core.models import DeadlineRule, User
 from members import demo, identity
 from members.models import Membership, MembershipState, Person
@@ -80,8 +80,7 @@ class Command(BaseCommand):
         Officer.objects.bulk_create(officers)
         open_many(
             [
-                {"rule": rule, "trigger": committee.elected_on, "subject": committee, "union": committee.union,
-                 "title": f"{committee.union.name}换届"}
+                Opening(rule.code, committee.elected_on, committee, committee.union, f"{committee.union.name}换届")
                 for rule, committee in openings
             ],
             by=None,
