@@ -198,8 +198,9 @@ def main(arguments):
     try:
         check_python(sys.version_info)
         check_writable(ROOT)
+        (ROOT / "var").mkdir(mode=0o700, exist_ok=True)  # names of people lie here: for nobody else on this machine
         for folder in ("log", "run", "files"):
-            (ROOT / "var" / folder).mkdir(parents=True, exist_ok=True)
+            (ROOT / "var" / folder).mkdir(exist_ok=True)
         log = ROOT / "var" / "log" / "setup.log"
         log.write_text("", encoding="utf-8")
         python = make_environment(ROOT, log)
