@@ -97,7 +97,7 @@ class Command(BaseCommand):
                 person = Person(
                     uuid=one["uuid"], name=one["name"], id_number=one["id_number"], sex=one["sex"], born_on=one["born_on"],
                     phone=one["phone"], ethnicity=one["ethnicity"],
-                    id_masked=identity.mask_id(one["id_number"]), phone_masked=identity.mask_phone(one["phone"]),
+                    id_masked=identity.mask_number(one["id_number"]), phone_masked=identity.mask_phone(one["phone"]),
                 )
                 people.append(person)
                 memberships.append(
