@@ -47,7 +47,7 @@ class ForgivingClient(RedisCacheClient):
         if len(self._lost) > LOST_KEPT:
             self._delete_all()
         elif self._lost:
-            self.get_client(write=True).delete(*self._lost)
+            self.get_client(write=True).unlink(*self._lost)
         self._lost.clear()
 
     def _delete_all(self):
