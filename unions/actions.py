@@ -4,8 +4,6 @@
 missing permission a PermissionDenied with its sentence, a lost update a Conflict.
 """
 
-import uuid
-
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
@@ -190,7 +188,7 @@ def record_election(union, *, by, elected_on, term_years, number=None, officers=
     )
     _insert(committee)
     for facts in officers:
-        _insert(Officer(committee=committee, uuid=uuid.uuid4(), started_on=elected_on, **facts))
+        _insert(Officer(committee=committee, started_on=elected_on, **facts))
     if union.term_years != term_years:
         union.term_years = term_years
         union.version += 1
@@ -288,7 +286,7 @@ def add_officer(union, *, by, position, name, started_on, sex="", phone="", full
         raise ValidationError({"position": _("%(name)s is the chair. End that office first.") % {"name": chair.name}})
     officer = _insert(
         Officer(
-            committee=committee, uuid=uuid.uuid4(), position=position, name=name, sex=sex, phone=phone,
+            committee=committee, position=position, name=name, sex=sex, phone=phone,
             full_time=full_time, started_on=started_on,
         )
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """The tree of unions, where each stood when, committees and their officers, and appointments of users."""
 
 import uuid
-
 from datetime import date
 
 from django.db import models

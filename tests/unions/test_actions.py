@@ -1,9 +1,12 @@
 """What is done to unions, terms, officers, accounts and appointments."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from threading import Barrier
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import connection
 from django.utils import timezone
 
 from core.conflicts import Conflict
@@ -131,6 +134,52 @@ def test_change_union_stale_version_is_a_conflict_with_the_row_as_it_stands(tree
     assert (conflict.value.current.employees, conflict.value.current.version) == (100, 2)
     tree.enterprise.refresh_from_db()
     assert tree.enterprise.employees == 100
+
+
+@pytest.mark.django_db(transaction=True)
+def test_change_union_two_at_the_same_moment_one_wins(tree, street, district):
+    """Both read version 1 and write at once: the row's lock lets one through, the other sees what it wrote."""
+    together = Barrier(2)
+
+    def change(user, employees):
+        together.wait()
+        try:
+            actions.change_union(tree.enterprise, by=user, version=1, changes={"employees": employees})
+        except Conflict as conflict:
+            return conflict.current.employees
+        finally:
+            connection.close()
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = {
+            employees: pool.submit(change, user, employees) for user, employees in ((street, 100), (district, 200))
+        }
+    outcomes = {employees: outcome.result() for employees, outcome in outcomes.items()}
+    stored = Union.objects.get(pk=tree.enterprise.pk)
+    assert outcomes == {stored.employees: None, 300 - stored.employees: stored.employees}
+    assert stored.version == 2
+    assert verbs() == ["unions.change_union"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_record_election_twice_at_the_same_moment_is_one_election(tree, street, district):
+    together = Barrier(2)
+
+    def record(user):
+        together.wait()
+        try:
+            elect(tree.enterprise, user)
+        except ValidationError as refusal:
+            return list(refusal.message_dict)
+        finally:
+            connection.close()
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [pool.submit(record, user) for user in (street, district)]
+    assert sorted((outcome.result() for outcome in outcomes), key=str) == [None, ["elected_on"]]
+    assert Committee.objects.count() == Deadline.objects.count() == 1
 
 
 def test_change_union_place_in_the_tree_is_not_a_fact(tree, city):
