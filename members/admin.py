@@ -13,7 +13,6 @@ from members.models import Membership, Person
 from unions.models import Union
 
 MASKED = ("id_masked", "phone_masked")
-MORE = tuple(name for name in (*actions.PERSON_FACTS, *MEMBERSHIP_FACTS) if name not in ChangeForm.FIRST)
 
 
 class AdminEnrolForm(MemberForm):
@@ -21,7 +20,12 @@ class AdminEnrolForm(MemberForm):
         fields = ("union", *MEMBERSHIP_FACTS)
 
     def facts(self):
-        return {name: self.cleaned_data[name] for name in (*MemberForm.FIRST, *MORE)}
+        return {name: self.cleaned_data[name] for name in self.fields}
+
+
+def fieldsets(form, *besides):
+    """Return the admin's fieldsets for a member form: its groups, and `besides` in the first."""
+    return ((None, {"fields": (*besides, *form.FIRST)}), *((title, {"fields": names}) for title, names in form.GROUPS))
 
 
 @admin.register(Membership)
@@ -64,14 +68,10 @@ class MembershipAdmin(ScopedModelAdmin):
 
     def get_fieldsets(self, request, obj=None):
         if obj is None:
-            return ((None, {"fields": MemberForm.FIRST}), (_("More about this member"), {"fields": MORE}))
+            return fieldsets(AdminEnrolForm)
         if not self.has_change_permission(request, obj):
             return ((None, {"fields": self.facts_shown}),)
-        return (
-            (None, {"fields": ("id_masked", "union", *ChangeForm.FIRST, "version")}),
-            (_("More about this member"), {"fields": MORE}),
-            (_("Correct the identity number"), {"fields": ChangeForm.CORRECTION}),
-        )
+        return fieldsets(ChangeForm, "id_masked", "union", "version")
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         if obj is None:

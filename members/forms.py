@@ -28,7 +28,7 @@ def checked(check, text):
 class MemberForm(PortalModelForm):
     """What is known of a member (rulebook §2.3): facts of the person and of the membership on one sheet.
 
-    FIRST are the fields that are filled in every time; the others wait folded.
+    FIRST are the fields that are filled in every time; the others wait folded, in GROUPS.
     """
 
     id_number = forms.CharField(
@@ -45,7 +45,15 @@ class MemberForm(PortalModelForm):
     hukou_place = person_field("hukou_place")
     residence = forms.CharField(label=_("residence"), max_length=100, required=False)
 
-    FIRST = ("union", "id_number", "name", "phone", "joined_on", "employment", "department", "post")
+    FIRST = field_order = ("union", "id_number", "name", "phone", "joined_on", "employment", "department", "post")
+    GROUPS = (
+        (
+            _("Work and membership"),
+            ("occupation_group", "employment_state", "skill_level", "card_no", "dues_standard", "notes",
+             "migrant_worker", "model_worker"),
+        ),
+        (_("The person"), ("ethnicity", "politics", "education", "hukou_kind", "hukou_place", "residence")),
+    )  # fmt: skip
 
     class Meta:
         model = Membership
@@ -53,16 +61,16 @@ class MemberForm(PortalModelForm):
         formfield_callback = portal_field
 
     def first_fields(self):
-        return [self[name] for name in self.FIRST if name in self.fields]
+        return [self[name] for name in self.FIRST]
 
-    def more_fields(self):
-        return [bound for bound in self.visible_fields() if bound.name not in self.FIRST]
+    def groups(self):
+        """The folded fields: (title, bound fields, whether one of them is in error)."""
+        for title, names in self.GROUPS:
+            fields = [self[name] for name in names]
+            yield title, fields, any(bound.errors for bound in fields)
 
     def has_field_errors(self):
         return any(bound.errors for bound in self.visible_fields())
-
-    def more_has_errors(self):
-        return any(bound.errors for bound in self.more_fields())
 
     def clean_id_number(self):
         return checked(identity.check_number, self.cleaned_data["id_number"]).number
@@ -83,8 +91,6 @@ class EnrolForm(MemberForm):
         help_text=_("Code or full name"),
         widget=forms.TextInput(attrs={"list": "unions"}),
     )
-
-    field_order = MemberForm.FIRST
 
     def __init__(self, *args, user, union_pk="", **kwargs):
         super().__init__(*args, **kwargs)
@@ -126,8 +132,8 @@ class ChangeForm(MemberForm, VersionedForm):
     )
     reason = forms.CharField(label=_("reason for the correction"), max_length=200, required=False)
 
-    FIRST = field_order = ("name", "phone", "joined_on", "employment", "department", "post")
-    CORRECTION = ("id_number", "reason")
+    FIRST = field_order = MemberForm.FIRST[2:]
+    GROUPS = (*MemberForm.GROUPS, (_("Correct the identity number"), ("id_number", "reason")))
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -145,15 +151,6 @@ class ChangeForm(MemberForm, VersionedForm):
             "reason": "",
         }
         return values
-
-    def more_fields(self):
-        return [bound for bound in super().more_fields() if bound.name not in self.CORRECTION]
-
-    def correction_fields(self):
-        return [self[name] for name in self.CORRECTION]
-
-    def correction_has_errors(self):
-        return any(bound.errors for bound in self.correction_fields())
 
     def clean_id_number(self):
         return super().clean_id_number() if self.cleaned_data["id_number"] else ""

@@ -74,7 +74,7 @@ def show(request, membership, *, form, clear=None):
 
 def known_facts(membership):
     """Return [(label, value)] of what is recorded beyond the key facts; the residence only as «recorded»."""
-    facts = [(_("union"), str(membership.union))]
+    facts = []
     for row, names in ((membership, MEMBERSHIP_FACTS), (membership.person, PERSON_FACTS)):
         for name in names:
             value = getattr(row, name)
