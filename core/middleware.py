@@ -40,8 +40,8 @@ def client_address(request):
 
 
 class RequestIdFilter(logging.Filter):
-    """Put the request id on every log line."""
+    """Put the request id on every log line; Django writes some after our middleware has ended, with the request."""
 
     def filter(self, record):
-        record.request_id = request_id.get()
+        record.request_id = getattr(getattr(record, "request", None), "id", None) or request_id.get()
         return True

@@ -11,11 +11,12 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.internal import ratelimit
 from allauth.mfa import signals as mfa_signals
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.core.cache import caches
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management import call_command
 from django.db import transaction
 from django.dispatch import receiver
@@ -100,6 +101,15 @@ class PortalMFAAdapter(DefaultMFAAdapter):
 
     def decrypt(self, encrypted_text):
         return secrets.unseal(encrypted_text, "mfa.Authenticator")
+
+
+def drop_second_factor(user, *, by, reason=""):
+    """Take the second factor off the account of somebody who has lost the device and the recovery codes."""
+    if not by.has_perm("core.change_user", user):
+        raise PermissionDenied
+    with transaction.atomic():
+        Authenticator.objects.filter(user=user).delete()
+        audit.record("core.remove_second_factor", user, by=by, reason=reason)
 
 
 def _note_failure(request, user, key):

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
+from core import signin
 from core.models import User
 from core.scoped_admin import ScopedModelAdmin
 from unions import actions
@@ -55,9 +56,16 @@ class UserAdmin(ScopedModelAdmin, auth_admin.UserAdmin):
     list_filter = ("is_staff", "is_active")
     search_fields = ("username__startswith", "name__startswith")
     filter_horizontal = ()
+    actions = ("drop_second_factor",)
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("appointments__union")
+
+    @admin.action(description=_("Take the second factor off the selected accounts"), permissions=["change"])
+    def drop_second_factor(self, request, queryset):
+        for user in queryset:
+            signin.drop_second_factor(user, by=request.user)
+        messages.success(request, _("They sign in with the password alone until they set up a new device."))
 
     @admin.display(description=_("roles"))
     def roles(self, user):

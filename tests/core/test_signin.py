@@ -11,11 +11,12 @@ from allauth.mfa.totp.internal import auth as totp
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.cache import caches
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
+from core import signin
 from core.models import AuditEvent, User
 from tests.cast import PASSWORD
 from unions import actions
@@ -315,6 +316,25 @@ def test_wrong_codes_are_events_and_lock(client, with_totp):
     client.post(reverse("mfa_authenticate"), {"code": code_of(with_totp)})
     assert not signed_in(client)
     assert verbs() == ["core.fail_sign_in"] * 5 + ["core.lock_sign_in"]
+
+
+def test_secadmin_takes_a_lost_second_factor_off(client, client_of, city, with_totp, secadmin):
+    response = client_of(secadmin).post(
+        reverse("admin:core_user_changelist"), {"action": "drop_second_factor", "_selected_action": [city.pk]}
+    )
+    assert response.status_code == 302
+    sign_in(client)
+    assert signed_in(client)
+    assert list(AuditEvent.objects.order_by("id").values_list("verb", "actor_id", "target_id")) == [
+        ("core.remove_second_factor", secadmin.pk, str(city.pk)),
+        ("core.sign_in", city.pk, str(city.pk)),
+    ]
+
+
+def test_second_factor_stays_on_where_one_may_not_change_the_account(city, with_totp, district):
+    with pytest.raises(PermissionDenied):
+        signin.drop_second_factor(city, by=district)
+    assert Authenticator.objects.count() == 1
 
 
 # --- Time-outs --------------------------------------------------------------------------------------------
