@@ -149,7 +149,7 @@ class Command(BaseCommand):
         self.start("beat", "celery --app config --quiet beat --pidfile= --loglevel WARNING --schedule", RUN / "beat")
         web = self.start(
             "web",
-            f"gunicorn config.wsgi --bind 127.0.0.1:{port} --workers 3 --worker-class sync --no-control-socket "
+            f"gunicorn config.wsgi --bind 127.0.0.1:{port} --workers 3 --worker-class sync --preload --no-control-socket "
             "--log-level warning",
         )
         wait_until_served(web, port)
