@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from core import audit, jobs, papers, reminders
+from core import audit, imports, jobs, papers, reminders
 
 
 @shared_task(name="core.tasks.wake_jobs", ignore_result=True)
@@ -34,3 +34,15 @@ def make_paper(run):
 def draw_slice(run):
     """One slice of a paper."""
     papers.draw(run)
+
+
+@jobs.job_task(imports.READ, failed=imports.reading_failed)
+def read_import(run):
+    """Read an uploaded sheet into staging."""
+    imports.read_job(run)
+
+
+@jobs.job_task(imports.COMMIT, failed=imports.committing_failed)
+def commit_import(run):
+    """Store the rows of a previewed sheet."""
+    imports.commit_job(run)

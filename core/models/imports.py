@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core.scope import ScopedQuerySet
+from core.scope import ScopedQuerySet, reach
 
 
 class BatchState(models.TextChoices):
@@ -22,6 +22,13 @@ class Outcome(models.TextChoices):
     WARNING = "warning", _("stored, look at it")
     DUPLICATE = "duplicate", _("already there")
     ERROR = "error", _("not stored")
+
+
+class ImportBatchQuerySet(ScopedQuerySet):
+    def visible_to(self, user, perm):
+        """One's own uploads, and those at unions in reach: a batch stands above every union its rows may touch."""
+        held = reach(user, perm)
+        return self.filter(held.condition("union__path") | models.Q(created_by=user)) if held else self.none()
 
 
 class ImportBatch(models.Model):
@@ -43,7 +50,7 @@ class ImportBatch(models.Model):
     committed_by = models.ForeignKey("core.User", on_delete=models.PROTECT, null=True, related_name="+")
     committed_at = models.DateTimeField(_("stored at"), null=True)
 
-    objects = ScopedQuerySet.as_manager()
+    objects = ImportBatchQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("import")
