@@ -226,14 +226,16 @@ def fitting_pdf(template, lay):
 
 def qr_code(address):
     """Return a QR code as inline SVG without a border."""
-    return segno.make(address, error="m", micro=False).svg_inline(border=0, omitsize=True, svgclass=None, lineclass=None)
+    return segno.make(address, error="m", micro=False).svg_inline(
+        border=0, omitsize=True, svgclass=None, lineclass=None
+    )
 
 
 # --- The slices of a paper become one --------------------------------------------------------------------------
 
 
 def join(slices, target, *, title, stamp):
-    """Write the PDFs at the paths `slices` as one to the open binary file `target`, stamped; returns the number of pages.
+    """Write the PDFs at the paths `slices` as one to the open binary file `target`, stamped; returns its pages' number.
 
     `stamp` is the context of `papers/stamp.html`, which draws what stands on every page (the first page's own, then the
     other pages'). The page numbers «第 x 页　共 y 页» are drawn here, when the total is known.

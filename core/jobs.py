@@ -60,9 +60,7 @@ def start(task_name, *, title, by, params=None, union=None, total=0):
     `task_name` is the name given to `job_task`; `params` are ids and options, never personal data; `total` the number
     of things to do, if known. A broker that is down changes nothing: the job waits until the timetable wakes it.
     """
-    job = Job.objects.create(
-        task=task_name, title=title, created_by=by, params=params or {}, union=union, total=total
-    )
+    job = Job.objects.create(task=task_name, title=title, created_by=by, params=params or {}, union=union, total=total)
     transaction.on_commit(partial(wake, job), robust=True)
     return job
 
@@ -90,7 +88,11 @@ def wake_waiting():
     gone_silent = Job.objects.unfinished().filter(Q(heartbeat_at__lt=silent) | never_sent).order_by("id")
     for job in gone_silent.filter(attempts__gte=ATTEMPTS):
         if _take(job, Q(attempts__gte=ATTEMPTS)):
-            _fail(_owned(job), job, _("The work was broken off %(times)d times. Please tell the administrator.") % {"times": ATTEMPTS})
+            _fail(
+                _owned(job),
+                job,
+                _("The work was broken off %(times)d times. Please tell the administrator.") % {"times": ATTEMPTS},
+            )
     for job in gone_silent.filter(attempts__lt=ATTEMPTS):
         if not wake(job):
             return
@@ -241,7 +243,11 @@ def _run(job, work, foreground=False):
         frames = "".join(traceback.format_tb(error.__traceback__))
         log.error("job %s (%s), attempt %s: %s\n%s", job.pk, job.task, job.attempts, type(error).__name__, frames)  # noqa: TRY400
         if foreground or job.attempts >= ATTEMPTS:
-            _fail(_owned(job), job, _("The work could not be finished because of an error on our side. Please tell the administrator."))
+            _fail(
+                _owned(job),
+                job,
+                _("The work could not be finished because of an error on our side. Please tell the administrator."),
+            )
         else:
             _owned(job).update(state=JobState.WAITING, run_token=None, heartbeat_at=timezone.now())
         if foreground:
@@ -271,9 +277,7 @@ def _heartbeat(job):
 
     def beat():
         with connection.cursor() as cursor:
-            cursor.execute(
-                "PRAGMA busy_timeout = 1000" if connection.vendor == "sqlite" else "SET lock_timeout = '1s'"
-            )
+            cursor.execute("PRAGMA busy_timeout = 1000" if connection.vendor == "sqlite" else "SET lock_timeout = '1s'")
         while not ended.wait(max(0.2, settings.JOB_STALE_SECONDS / 4)):
             try:
                 if not _owned(job).update(heartbeat_at=timezone.now()):

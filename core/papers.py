@@ -1,4 +1,4 @@
-"""Papers: asked for, planned, drawn in slices, joined and numbered; then downloaded, revoked or replaced, never changed.
+"""Papers: asked for, planned, drawn in slices, joined and numbered; then read, revoked or replaced, never changed.
 
 A kind of paper is a class above this floor (settings.PAPER_KINDS) that answers what `Kind` asks. The paper's own job
 plans the slices, waits without holding a worker until the last of them is drawn, and then joins them. Every step may be
@@ -36,7 +36,9 @@ SLICE_ROWS = 500
 MOST_ROWS = 50_000
 NUMBER_TRIES = 20
 READ_AT_ONCE = 1 << 20
-NO_ROOM = gettext_lazy("There is no room left on the disk. Please tell the administrator; the paper can be asked for again.")
+NO_ROOM = gettext_lazy(
+    "There is no room left on the disk. Please tell the administrator; the paper can be asked for again."
+)
 CHANGED_MEANWHILE = gettext_lazy("The rows changed while the paper was being made. Please ask for it again.")
 
 
@@ -70,7 +72,7 @@ class Kind:
         raise NotImplementedError
 
     def plan(self, paper, day):
-        """Return (facts, slices) as of the date `day`: totals and filters without personal data, and `Slice`s in order."""
+        """Return (facts without personal data: totals, filters, cut-off; `Slice`s in order) as of the date `day`."""
         raise NotImplementedError
 
     def pages(self, paper, params, less):
@@ -278,7 +280,7 @@ def _next_serial(series):
 
 
 def _stamp(paper):
-    """What stands on every page: number, cut-off, who made it, check value, seal, time, and the way to the public page."""
+    """What stands on every page: number, cut-off, who made it, check value, seal, time, the public page as a code."""
     title = drawing.wrap(paper.title, drawing.TITLE_EMS)
     return {
         "paper": paper,
@@ -334,7 +336,7 @@ def paper_failed(job, sentence):
 
 @contextmanager
 def _new_file(name):
-    """Open the stored file `name` for writing; it appears whole, under its name, at the end of the block, or not at all."""
+    """Open the stored file `name` for writing; it appears whole at the end of the block, or not at all."""
     path = Path(default_storage.path(name))
     draft = path.with_suffix(".part")
     try:
@@ -407,7 +409,9 @@ def open_file(paper, *, by):
     if not default_storage.exists(paper.file.name):
         sentence = _("The file of this paper is missing. Please tell the administrator.")
     elif digest_of(paper.file.name) != paper.sha256:
-        sentence = _("The file of this paper was altered after it was issued and is not handed out. Please tell the administrator.")
+        sentence = _(
+            "The file of this paper was altered after it was issued; it is not handed out. Tell the administrator."
+        )
     if sentence:
         audit.record("core.refuse_paper", paper, by=by, union=paper.union, reason=sentence)
         raise ValidationError(sentence)

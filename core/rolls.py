@@ -1,7 +1,7 @@
-"""Rolls: papers whose rows stand in groups, with a head and figures for each group, page subtotals and a table of totals.
+"""Rolls: papers whose rows stand in groups, with a head and figures for each group, page subtotals and a last table.
 
-A kind of roll says which rows there are in which order and what is in their cells; here they are laid on pages, cut into
-slices and, when a slice is drawn, laid again the same way. A slice holds keys and figures only, no personal data.
+A kind of roll says which rows there are in which order and what is in their cells; here they are laid on pages, cut
+into slices and, when a slice is drawn, laid again the same way. A slice holds keys and figures, no personal data.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ NAME_WIDTH, FIGURE_WIDTH, EM = 126.0, 16.0, 3.6  # mm
 
 @dataclass
 class Group:
-    """Rows under one head: the group's key, name and code, its figures, and (key, height in mm) of each row in order."""
+    """Rows under one head: the group's key, name, code and figures; (key, height in mm) of each row in order."""
 
     key: int
     name: str
@@ -130,9 +130,16 @@ class Roll(Kind):
         for number, key, figures in params["totals"]:
             name, code = drawing.wrap(names[key][0], name_ems), drawing.wrap(names[key][1], CODE_EMS)
             height = drawing.row_height(name, code)
-            pager.place(None, {"no": number, "name": name, "code": code, "figures": figures, "height": height}, height=height)
+            pager.place(
+                None, {"no": number, "name": name, "code": code, "figures": figures, "height": height}, height=height
+            )
         pages = [
-            {**self._frame(paper), "totals": laid[0].rows, "totals_title": self.totals_title, "figure_heads": self.figure_heads}
+            {
+                **self._frame(paper),
+                "totals": laid[0].rows,
+                "totals_title": self.totals_title,
+                "figure_heads": self.figure_heads,
+            }
             for laid in pager.pages
         ]
         pages[-1]["sums"] = params["sums"]

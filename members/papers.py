@@ -6,11 +6,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from core import drawing
-from core.rolls import Group, Roll
+from core.rolls import Group
 from members.models import Employment, Membership, MembershipState
 from members.pinyin import sort_key, spread
 from unions.models import Sex, Union
-from unions.papers import abbreviation
+from unions.papers import UnionRoll
 
 OWN, SUBTREE = "own", "subtree"
 NAME_EMS, NOTES_EMS = 6.6, 6.5  # what the columns hold (papers/members.html)
@@ -23,6 +23,10 @@ EMPLOYMENT = {
 }
 STATE = {MembershipState.RETAINED: "保留会籍", MembershipState.TRANSFER_PENDING: "接转中"}
 READ_AT_ONCE = 2000
+GROUP_FACTS = ("union_id", "union__name", "union__code")
+CELL_FACTS = (
+    "person__name", "person__sex", "person__born_on", "person__id_masked", "employment", "joined_on", "state", "notes",
+)  # fmt: skip
 
 
 class RollForm(forms.Form):
@@ -36,7 +40,7 @@ class RollForm(forms.Form):
     )
 
 
-class MemberRoll(Roll):
+class MemberRoll(UnionRoll):
     """One row a member on the roll, sorted by pinyin within each union."""
 
     title = "工会会员名册"
@@ -50,9 +54,6 @@ class MemberRoll(Roll):
 
     def heading(self, union, params):
         return f"{union.name}会员名册"
-
-    def unit(self, union):
-        return abbreviation(union)
 
     def count(self, union, params):
         return _on_the_roll(union, params).count()
@@ -68,7 +69,7 @@ class MemberRoll(Roll):
         rows = (
             _on_the_roll(paper.union, paper.params)
             .order_by("union__path")
-            .values_list("union_id", "union__name", "union__code", "pk", "person__name", "person__sex", "state", "notes")
+            .values_list(*GROUP_FACTS, "pk", "person__name", "person__sex", "state", "notes")
         )
         for (key, name, code), members in groupby(rows.iterator(chunk_size=READ_AT_ONCE), key=lambda row: row[:3]):
             members = sorted((row[3:] for row in members), key=lambda row: (sort_key(row[1]), row[0]))
@@ -81,19 +82,11 @@ class MemberRoll(Roll):
                     sum(sex == Sex.FEMALE for _pk, _name, sex, _state, _notes in members),
                     sum(state == MembershipState.RETAINED for _pk, _name, _sex, state, _notes in members),
                 ],
-                [
-                    (pk, drawing.row_height(*_lines(name, state, notes)))
-                    for pk, name, _sex, state, notes in members
-                ],
+                [(pk, drawing.row_height(*_lines(name, state, notes))) for pk, name, _sex, state, notes in members],
             )
 
-    def named(self, keys):
-        return {key: (name, code) for key, name, code in Union.objects.filter(pk__in=keys).values_list("pk", "name", "code")}
-
     def cells(self, paper, keys):
-        rows = Membership.objects.filter(pk__in=keys).values_list(
-            "pk", "person__name", "person__sex", "person__born_on", "person__id_masked", "employment", "joined_on", "state", "notes"
-        )
+        rows = Membership.objects.filter(pk__in=keys).values_list("pk", *CELL_FACTS)
         return {pk: _cells(*facts) for pk, *facts in rows}
 
 

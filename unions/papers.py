@@ -39,7 +39,18 @@ def ordinal(number):
     return f"第{text}届"
 
 
-class TermReport(Roll):
+class UnionRoll(Roll):
+    """A roll whose groups are unions."""
+
+    def unit(self, union):
+        return abbreviation(union)
+
+    def named(self, keys):
+        rows = Union.objects.filter(pk__in=keys).values_list("pk", "name", "code")
+        return {key: (name, code) for key, name, code in rows}
+
+
+class TermReport(UnionRoll):
     """One row a union: its term, the election, the end and how near that is; overdue ones stand out."""
 
     title = "换届情况表"
@@ -52,9 +63,6 @@ class TermReport(Roll):
 
     def heading(self, union, params):
         return f"{union.name}换届情况表"
-
-    def unit(self, union):
-        return abbreviation(union)
 
     def count(self, union, params):
         return Union.objects.below(union).count()
@@ -79,9 +87,6 @@ class TermReport(Roll):
             states = Counter(Term(ends.get(pk), day).state for _path, pk, _name, _code in members)
             heights = [(pk, _height(pk_name, pk_code, ends.get(pk), day)) for _path, pk, pk_name, pk_code in members]
             yield Group(key, name, code, [len(members), *(states[state] for state in STATES)], heights)
-
-    def named(self, keys):
-        return {key: (name, code) for key, name, code in Union.objects.filter(pk__in=keys).values_list("pk", "name", "code")}
 
     def cells(self, paper, keys):
         day = date.fromisoformat(paper.facts["day"])
@@ -111,7 +116,8 @@ def _height(name, code, ends_on, day):
 def _cells(union, committee, day):
     ends_on = committee.term_ends_on if committee else None
     state, lines = _lines(union.name, union.code, ends_on, day)
-    cells = dict(zip(("name", "code", "state"), lines, strict=True), late=state == TermState.OVERDUE, height=drawing.row_height(*lines))
+    cells = dict(zip(("name", "code", "state"), lines, strict=True))
+    cells |= {"late": state == TermState.OVERDUE, "height": drawing.row_height(*lines)}
     if committee is None:
         return cells | dict.fromkeys(("number", "elected", "years", "ends"), "—")
     return cells | {

@@ -33,7 +33,7 @@ job_list = JobList.as_view()
 @never_cache
 @needs("core.view_job")
 def job_page(request, job_pk):
-    """One job, for those in scope and for whoever asked for it; the sheet renews itself while the job is not finished."""
+    """One job, for those in scope and for whoever asked for it; the sheet renews itself until it is finished."""
     in_scope = reach(request.user, "core.view_job").condition("union__path")
     own = Q(created_by=request.user)
     job = Job.objects.select_related("union", "created_by").filter(in_scope | own, pk=job_pk).first()

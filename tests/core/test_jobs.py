@@ -71,7 +71,7 @@ def test_job_delivered_twice_runs_once():
     job = make("tests.count", total=1)
     count(job.pk)
     count(job.pk)
-    assert RAN == [job.pk]
+    assert [job.pk] == RAN
 
 
 @pytest.mark.django_db
@@ -86,7 +86,7 @@ def test_job_refused_ends_with_its_sentence_and_tells_its_subject():
     refuse(job.pk)
     job.refresh_from_db()
     assert (job.state, job.message) == ("failed", "这份表读不了。")
-    assert FAILED == [(job.pk, "这份表读不了。")]
+    assert [(job.pk, "这份表读不了。")] == FAILED
 
 
 @pytest.mark.django_db
@@ -123,7 +123,7 @@ def test_job_not_ready_goes_back_to_waiting_without_an_attempt():
 def test_run_that_lost_its_row_stops_and_writes_nothing():
     job = make("tests.overtaken")
     overtaken(job.pk)
-    assert RAN == [job.pk]
+    assert [job.pk] == RAN
     job.refresh_from_db()
     assert (job.state, job.message) == ("running", "")
 
@@ -171,7 +171,7 @@ def test_wake_jobs_ends_a_job_that_used_up_its_attempts(settings):
     tasks.wake_jobs()
     job.refresh_from_db()
     assert job.state == "failed"
-    assert FAILED == [(job.pk, job.message)]
+    assert [(job.pk, job.message)] == FAILED
 
 
 @pytest.mark.django_db(transaction=True)
@@ -205,7 +205,7 @@ def test_job_claimed_by_many_at_once_is_run_by_one():
         thread.start()
     for thread in threads:
         thread.join()
-    assert RAN == [job.pk]
+    assert [job.pk] == RAN
 
 
 @pytest.mark.django_db(transaction=True)
