@@ -79,7 +79,7 @@ class PortalForm(forms.Form):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        for field in self.fields.values():
+        for field in (bound.field for bound in self.visible_fields()):
             field.widget.attrs.setdefault("autocomplete", "off")
             if field.required:
                 field.widget.attrs.setdefault("aria-required", "true")

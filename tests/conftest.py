@@ -1,7 +1,12 @@
 """Fixtures: the tree, the cast, and a signed-in client for each of them."""
 
+import sys
+from pathlib import Path
+
 import pytest
+from django.conf import settings as portal_settings
 from django.core.cache import caches
+from django.template import engines
 from django.test import Client, TransactionTestCase
 
 from core import triggers
@@ -18,10 +23,41 @@ def _quick_passwords(settings):
 
 
 @pytest.fixture(autouse=True)
+def _own_files(settings, tmp_path):
+    """Uploads and papers go to the test's own folder."""
+    settings.MEDIA_ROOT = str(tmp_path / "files")
+
+
+@pytest.fixture(autouse=True)
 def _plain_static_files(settings):
     """Static addresses without the manifest that `collectstatic` writes."""
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+TEMPLATES = Path(portal_settings.BASE_DIR) / "templates"
+
+
+class Undefined(str):
+    """Stands for a variable that a template names and nobody gave: an error in a template of ours, else nothing."""
+
+    def __contains__(self, key):
+        return key == "%s"
+
+    def __mod__(self, variable):
+        context = sys._getframe(1).f_locals["context"]
+        name = Path(context.render_context.template.origin.name)
+        # Those in `admin` and `allauth` fill blocks of templates that are not ours.
+        if name.is_relative_to(TEMPLATES) and name.relative_to(TEMPLATES).parts[0] not in ("admin", "allauth"):
+            pytest.fail(f"{name.relative_to(TEMPLATES)} names {variable}, which nobody gave.")
+        return ""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _undefined_variables_fail():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines["django"].engine, "string_if_invalid", Undefined("undefined"))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
