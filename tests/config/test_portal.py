@@ -51,7 +51,7 @@ class Folder:
         """Run a command to its end and return what it did."""
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=self.path, env=self.environ | environ, capture_output=True, text=True, check=False, timeout=120,
+            cwd=self.path, env=self.environ | environ, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
 
     def start(self):
@@ -110,7 +110,7 @@ def test_all_parts_run_until_it_is_asked_to_stop(folder, number):
         assert again.stderr == "CommandError: The portal of this folder is running already: stop it first.\n"
     finally:
         runner.send_signal(number)
-        rest, errors = runner.communicate(timeout=60)
+        rest, errors = runner.communicate(timeout=120)
     assert (runner.returncode, rest, errors) == (0, "Stopped.\n", "")
     assert folder.processes() == {}
 
@@ -120,7 +120,7 @@ def test_a_part_that_dies_takes_the_others_along_and_is_named(folder):
     runner, _said = folder.start()
     worker = next(pid for pid, line in sorted(folder.processes().items()) if "celery" in line and " worker " in line)
     os.kill(worker, signal.SIGKILL)
-    _rest, errors = runner.communicate(timeout=60)
+    _rest, errors = runner.communicate(timeout=120)
     assert runner.returncode == 1
     assert errors == "CommandError: worker ended by itself, so all was stopped: var/log/worker.log says why.\n"
     assert folder.processes() == {}
@@ -131,7 +131,7 @@ def test_nothing_outlives_a_runner_that_was_killed(folder):
     runner, _said = folder.start()
     runner.kill()
     runner.communicate()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while folder.processes() and time.monotonic() < end:
         time.sleep(0.2)
     assert folder.processes() == {}

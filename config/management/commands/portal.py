@@ -74,7 +74,7 @@ def database_is_empty():
     return not get_user_model().objects.exists() and not apps.get_model("unions", "Union").objects.exists()
 
 
-def wait_until_served(process, port, *, patience=60):
+def wait_until_served(process, port, *, patience=120):
     """Wait until the web process answers the sign-in page; refuse an answer that is an error."""
     end = time.monotonic() + patience
     while process.poll() is None and time.monotonic() < end:
@@ -149,16 +149,21 @@ class Command(BaseCommand):
         self.start("beat", "celery --app config --quiet beat --pidfile= --loglevel WARNING --schedule", RUN / "beat")
         web = self.start(
             "web",
-            f"gunicorn config.wsgi --bind 127.0.0.1:{port} --workers 3 --worker-class sync --preload --no-control-socket "
-            "--log-level warning",
+            f"gunicorn config.wsgi --bind 127.0.0.1:{port} --workers 3 --worker-class sync --preload "
+            "--no-control-socket --log-level warning",
         )
         wait_until_served(web, port)
+        self.check_children()
         self.welcome(port)
         while True:
-            for name, process in self.children.items():
-                if process.poll() is not None:
-                    raise CommandError(f"{name} ended by itself, so all was stopped: var/log/{name}.log says why.")
             time.sleep(0.3)
+            self.check_children()
+
+    def check_children(self):
+        """Refuse to go on without one of the parts."""
+        for name, process in self.children.items():
+            if process.poll() is not None:
+                raise CommandError(f"{name} ended by itself, so all was stopped: var/log/{name}.log says why.")
 
     def start_valkey(self):
         path = valkey.socket_path(settings.VAR_DIR)
