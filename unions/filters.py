@@ -54,20 +54,15 @@ def in_state(queryset, name, state):
     )
 
 
-class TermFilter(ScopedFilterSet):
-    state = filters.ChoiceFilter(choices=TermState, method=in_state, label=_("term"))
+class UnionFilter(ScopedFilterSet):
+    text = filters.CharFilter(method="has_text", label=_("name or code"), max_length=100)
     union = BelowFilter(queryset=Union.objects.all(), label=_("this union and below"))
     kind = filters.ChoiceFilter(choices=UnionKind, label=_("kind"))
+    state = filters.ChoiceFilter(choices=TermState, method=in_state, label=_("term"))
 
     class Meta:
         model = Union
         fields = ()
-
-
-class UnionFilter(TermFilter):
-    text = filters.CharFilter(method="has_text", label=_("name or code"), max_length=100)
-
-    field_order = ("text", "union", "kind", "state")
 
     def has_text(self, queryset, name, text):
         return queryset.filter(Q(code__prefix=text) | Q(name__contains=text))

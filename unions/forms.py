@@ -28,6 +28,15 @@ class UnionForm(PortalModelForm):
         (_("Legal person and contact"), ("legal_person", "certificate_until", "contact_name", "contact_phone")),
     )  # fmt: skip
 
+    term_years = forms.TypedChoiceField(
+        label=_("length of term"),
+        choices=[("", "—"), (3, _("3 years")), (5, _("5 years"))],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        help_text=_("Federations and industrial unions have five years."),
+    )
+
     class Meta:
         model = Union
         fields = FACTS
@@ -40,11 +49,6 @@ class UnionForm(PortalModelForm):
         below = self.instance.parent_id is not None
         kinds = [(kind.value, kind.label) for kind in UnionKind if not (below and kind == UnionKind.CITY_FED)]
         self.fields["kind"].choices = [("", "—"), *kinds]
-        self.fields["term_years"] = forms.TypedChoiceField(
-            label=self.fields["term_years"].label, choices=[("", "—"), (3, _("3 years")), (5, _("5 years"))],
-            coerce=int, empty_value=None, required=False,
-            help_text=_("Federations and industrial unions have five years."),
-        )  # fmt: skip
         self.fields["name"].widget.attrs["autofocus"] = True
 
     def groups(self):

@@ -4,7 +4,7 @@ import uuid
 from datetime import date
 
 from django.db import models
-from django.db.models import Count, F, FilteredRelation, OuterRef, Q, Subquery, Value
+from django.db.models import Case, Count, F, FilteredRelation, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -242,6 +242,11 @@ class OfficerQuerySet(ScopedQuerySet):
 
     def in_office(self):
         return self.filter(ended_on__isnull=True)
+
+    def by_rank(self):
+        """In the order of a list of officers: the chair first."""
+        ranks = [When(position=position, then=rank) for rank, position in enumerate(Position)]
+        return self.order_by(Case(*ranks), "id")
 
 
 class Officer(models.Model):

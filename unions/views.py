@@ -16,7 +16,7 @@ from core.models import Deadline
 from core.pages import ListPage
 from core.scope import needs, reach, visible_or_404
 from unions import actions
-from unions.filters import TermFilter, UnionFilter
+from unions.filters import UnionFilter
 from unions.forms import CorrectionForm, ElectionForm, OfficerEndForm, OfficerForm, UnionEditForm, UnionForm, seats
 from unions.models import Officer, Position, Union
 from unions.tables import TermTable, UnionTable
@@ -48,16 +48,25 @@ def branch_of(unions, above=None):
     return {"unions": found[:SHOWN], "more": len(found) > SHOWN, "above": above}
 
 
+def asked_for(request, name):
+    """Return the union that the parameter `name` names, None without a number. Raises Http404 out of scope."""
+    pk = request.GET.get(name, "")
+    return the_union(request, int(pk), VIEW) if pk.isascii() and pk.isdigit() and len(pk) < 12 else None
+
+
 @require_safe
 @needs(VIEW)
 def union_tree(request):
-    """The tree from the roots of my scope; `?open=` opens it down to one union, htmx gets that union's branch alone."""
-    open_pk = request.GET.get("open", "")
-    opened = None
-    if open_pk.isascii() and open_pk.isdigit() and len(open_pk) < 12:
-        opened = the_union(request, int(open_pk), VIEW)
-    if opened and request.htmx:
-        return render(request, "unions/branch.html", {"branch": branch_of(opened.children.all(), opened)})
+    """The tree from the roots of my scope; `?open=` opens it down to one union.
+
+    htmx gets that one union alone: opened for `?open=`, closed for `?close=`.
+    """
+    opened, closed = asked_for(request, "open"), asked_for(request, "close")
+    if request.htmx and (opened or closed):
+        [union] = branch_of(Union.objects.filter(pk=(opened or closed).pk))["unions"]
+        if opened:
+            union.branch = branch_of(opened.children.all(), opened)
+        return render(request, "unions/item.html", {"union": union})
     held = reach(request.user, VIEW)
     tops = Union.objects.filter(parent__isnull=True) if held.everything else Union.objects.filter(path__in=held.paths)
     top = branch = branch_of(tops)
@@ -104,7 +113,7 @@ class TermList(ListPage):
 
     permission = "unions.view_committee"
     table_class = TermTable
-    filterset_class = TermFilter
+    filterset_class = UnionFilter
     orders = {"term_ends_on": ("term_order", "code")}
     title = gettext_lazy("Re-elections")
     empty = gettext_lazy("No unions yet. Import the union table.")
@@ -163,6 +172,8 @@ def registration(union):
         value = getattr(union, name)
         if value not in (None, "", False):
             shown = getattr(union, f"get_{name}_display", lambda value=value: value)()
+            if name == "term_years":
+                shown = _("%(years)d years") % {"years": value}
             facts.append((Union._meta.get_field(name).verbose_name, _("yes") if shown is True else shown))
     return facts
 
@@ -176,7 +187,7 @@ def show(request, union, *, refused=None):
         "union": union,
         "crumbs": crumbs(union, request.user),
         "committee": committee,
-        "officers": with_forms(committee.officers.all() if committee else [], refused or {}),
+        "officers": with_forms(committee.officers.by_rank() if committee else [], refused or {}),
         "term": Term(committee and committee.term_ends_on, timezone.localdate()),
         "deadline": committee and Deadline.objects.open().of(committee).select_related("rule").first(),
         "earlier": union.committees.filter(ended_on__isnull=False).prefetch_related(chairs),

@@ -156,10 +156,16 @@ def test_tree_open_shows_the_way_down_without_scripts(tree, city, client_of):
     assert tree.neighbour_enterprise.name not in text
 
 
-def test_tree_htmx_gets_one_branch_alone(tree, city, client_of):
-    response = client_of(city).get(reverse("union_tree"), {"open": tree.street.pk}, headers={"HX-Request": "true"})
-    assert [union.name for union in response.context["branch"]["unions"]] == [tree.enterprise.name, tree.sibling.name]
-    assert "<html" not in response.content.decode()
+def test_tree_htmx_gets_one_union_alone_opened_or_closed(tree, city, client_of):
+    client = client_of(city)
+    opened = client.get(reverse("union_tree"), {"open": tree.street.pk}, headers={"HX-Request": "true"})
+    closed = client.get(reverse("union_tree"), {"close": tree.street.pk}, headers={"HX-Request": "true"})
+    for response, below in ((opened, True), (closed, False)):
+        text = response.content.decode()
+        assert response.context["union"] == tree.street
+        assert text.count("<li>") == (3 if below else 1)
+        assert (tree.enterprise.name in text) is below
+        assert "<html" not in text
 
 
 @pytest.mark.parametrize(
@@ -171,8 +177,9 @@ def test_tree_open_nonsense_is_the_plain_tree(tree, street, client_of, given, st
 
 def test_tree_open_a_foreign_union_404(tree, street, client_of):
     for headers in ({}, {"HX-Request": "true"}):
-        response = client_of(street).get(reverse("union_tree"), {"open": tree.other_street.pk}, headers=headers)
-        assert response.status_code == 404
+        for name in ("open", "close"):
+            response = client_of(street).get(reverse("union_tree"), {name: tree.other_street.pk}, headers=headers)
+            assert response.status_code == 404
 
 
 def test_tree_on_an_empty_database_says_what_to_do(root, client_of):
