@@ -1,4 +1,4 @@
-"""What the commands import_unions and import_members share: read a file here and now, tell the counts, write the JSON."""
+"""What the commands import_unions and import_members share: read a file here and now, tell counts, write the JSON."""
 
 import time
 from pathlib import Path

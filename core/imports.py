@@ -29,6 +29,7 @@ TRIES = 3  # of a commit that another writer gets into the way of
 LOCK = 0x494D5054  # PostgreSQL advisory lock: commits of imports wait for each other
 GRAVITY = (Outcome.ERROR, Outcome.DUPLICATE, Outcome.WARNING, Outcome.OK)  # the gravest first
 STORABLE = (Outcome.OK, Outcome.WARNING)
+DISCARDABLE = (BatchState.READING, BatchState.PREVIEW, BatchState.FAILED)
 
 STAGED = ("row", "outcome", "codes", "shown", "changes")  # the columns every staging table begins with
 
@@ -40,12 +41,12 @@ class Overtaken(Exception):
 class ImportKind:
     """One kind of import, made for one user whose scope applies; subclasses answer for their own rows."""
 
+    do_not_call_in_templates = True
     key = ""  # as in settings.IMPORT_KINDS
     title = ""
     permission = ""
     columns = {}  # {field: (needed, spellings)}; see core.sheets.read
     text_columns = ()  # fields that a template workbook must format as text
-    example = {}  # {field: text} of the row under the header of the template workbook
     outcomes = {}  # {code: Outcome}, in the order in which a row's codes are listed
     sentences = {}  # {code: one sentence that says what to do}
     staged = None  # the staging table
@@ -217,9 +218,8 @@ def clear(batch):
 def discard(batch, *, by):
     """Throw a batch away that is not stored: its file and its staged rows go. Returns whether it could be."""
     with transaction.atomic():
-        open_states = (BatchState.READING, BatchState.PREVIEW, BatchState.FAILED)
         batch = ImportBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
-        if batch.state not in open_states:
+        if batch.state not in DISCARDABLE:
             return False
         batch.state = BatchState.DISCARDED
         batch.save(update_fields=["state"])

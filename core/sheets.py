@@ -14,12 +14,16 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from openpyxl import Workbook
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 HEADER_DEPTH = 500  # rows among which the header row is looked for
@@ -159,6 +163,30 @@ def day(cell):
     if found.year < 1900:
         raise ValueError(cell)
     return found
+
+
+def template(title, columns, text_columns):
+    """Return an empty workbook (bytes) with the headers of `columns`, an asterisk at those that are needed.
+
+    The columns of `text_columns` are formatted as text: Excel keeps 15 digits of a number and no zero in front.
+    """
+    workbook = Workbook()
+    sheet = workbook.active
+    sheet.title = str(title)
+    sheet["A1"] = _(
+        "Do not change the row of headers; columns with * must be filled in; delete columns you do not need."
+    )
+    for place, (field, (needed, spellings)) in enumerate(columns.items(), start=1):
+        header = sheet.cell(2, place, f"*{spellings[0]}" if needed else spellings[0])
+        header.font = Font(bold=True)
+        column = sheet.column_dimensions[get_column_letter(place)]
+        column.width = 24 if field in text_columns else 14
+        if field in text_columns:
+            column.number_format = "@"
+    sheet.freeze_panes = "A3"
+    out = BytesIO()
+    workbook.save(out)
+    return out.getvalue()
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
-"""Tables of the floor's lists: papers and jobs."""
+"""Tables of the floor's lists: papers, jobs and imports."""
 
 import django_tables2 as tables
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from core.models import Job, Paper
+from core.imports import kinds
+from core.models import ImportBatch, Job, Paper
+from core.models.imports import BatchState
 from core.models.job import JobState
 from core.models.paper import PaperState
 
@@ -16,11 +18,19 @@ PAPER_BADGES = {
     PaperState.REVOKED: "late",
     PaperState.REPLACED: "rest",
 }
+IMPORT_BADGES = {
+    BatchState.READING: "rest",
+    BatchState.PREVIEW: "soon",
+    BatchState.COMMITTING: "rest",
+    BatchState.COMMITTED: "good",
+    BatchState.FAILED: "late",
+    BatchState.DISCARDED: "rest",
+}
 JOB_BADGES = {JobState.DONE: "good", JobState.RUNNING: "soon", JobState.WAITING: "rest", JobState.FAILED: "late"}
 
 
 def state_badge(row, colours):
-    """The state of a paper or job as a word in its colour."""
+    """The state of a paper, job or import as a word in its colour."""
     return format_html('<span class="badge {}">{}</span>', colours[row.state], row.get_state_display())
 
 
@@ -61,3 +71,26 @@ class JobTable(tables.Table):
 
     def render_state(self, record):
         return state_badge(record, JOB_BADGES)
+
+
+class ImportTable(tables.Table):
+    file_name = tables.Column(_("file"))
+    kind = tables.Column(_("kind"), attrs={"td": {"class": "desk-only"}})
+    union = tables.Column(_("union"), default="—", attrs={"td": {"class": "desk-only"}})
+    created_by = tables.Column(_("uploaded by"))
+    created_at = tables.DateTimeColumn("Y-m-d H:i", verbose_name=_("uploaded"))
+    state = tables.Column(_("state"), attrs={"td": {"class": "lead"}})
+
+    class Meta:
+        model = ImportBatch
+        fields = ()
+        caption = _("Imports")
+
+    def render_file_name(self, value, record):
+        return format_html('<a href="{}">{}</a>', reverse("import_page", args=[record.pk]), value)
+
+    def render_kind(self, value):
+        return kinds()[value].title
+
+    def render_state(self, record):
+        return state_badge(record, IMPORT_BADGES)

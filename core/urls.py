@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from core.views import desk, jobs, papers, public, search
+from core.views import desk, imports, jobs, papers, public, search
 
 urlpatterns = [
     path("", desk.desk, name="desk"),
@@ -16,5 +16,11 @@ urlpatterns = [
     path("papers/<int:paper_pk>/download/", papers.paper_download, name="paper_download"),
     path("papers/<int:paper_pk>/replace/", papers.paper_replace, name="paper_replace"),
     path("papers/<int:paper_pk>/revoke/", papers.paper_revoke, name="paper_revoke"),
+    path("imports/", imports.import_list, name="import_list"),
+    path("imports/new/<slug:kind>/", imports.import_new, name="import_new"),
+    path("imports/new/<slug:kind>/template/", imports.import_template, name="import_template"),
+    path("imports/<int:importbatch_pk>/", imports.import_page, name="import_page"),
+    path("imports/<int:importbatch_pk>/commit/", imports.import_commit, name="import_commit"),
+    path("imports/<int:importbatch_pk>/discard/", imports.import_discard, name="import_discard"),
     path("p/<slug:token>/", public.paper_public, name="paper_public"),
 ]

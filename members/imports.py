@@ -196,18 +196,6 @@ class MemberImport(ImportKind):
         "notes": (False, ("备注",)),
     }
     text_columns = ("number", "union", "phone", "joined_on", "card_no")
-    example = {
-        "name": "张三（示例，请删除本行）",
-        "number": "210400198503070017",
-        "union": "C01010001",
-        "sex": "男",
-        "document": "居民身份证",
-        "phone": "13800001234",
-        "joined_on": "2019-03-05",
-        "employment": "劳动合同",
-        "ethnicity": "汉族",
-        "migrant_worker": "否",
-    }
     outcomes = OUTCOMES
     sentences = SENTENCES
     staged = StagedMember

@@ -22,6 +22,7 @@ SEE_UNIONS = {
 }
 SEE_MEMBERS = {"members.view_membership"}
 SEE_PAPERS = {"core.view_paper", "core.download_paper"}
+KEEP_IMPORTS = {"core.view_importbatch", "core.add_importbatch", "core.change_importbatch"}
 KEEP_UNIONS = {
     "unions.add_union",
     "unions.change_union",
@@ -29,14 +30,14 @@ KEEP_UNIONS = {
     "unions.add_officer",
     "unions.change_officer",
     "unions.import_union",
-    "core.view_importbatch",
+    *KEEP_IMPORTS,
 }
 KEEP_MEMBERS = {
     "members.add_membership",
     "members.change_membership",
     "members.import_membership",
     "members.reveal_membership",
-    "core.view_importbatch",
+    *KEEP_IMPORTS,
 }
 KEEP_STANDARDS = {
     f"core.{verb}_{model}"
