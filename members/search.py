@@ -25,7 +25,7 @@ def find(user, text, limit):
         memberships = memberships.filter(person__id_index=blind("id_number", number)).order_by("-id")
     else:
         name = normalise_name(text)
-        memberships = memberships.filter(person__name__prefix=name).order_by("person__name", "id")
+        memberships = memberships.named(name).order_by("person__name", "id")
     return [
         Hit(
             kind=_("Members"),

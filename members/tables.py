@@ -30,7 +30,7 @@ class MemberTable(tables.Table):
     )
     union = tables.Column(_("union"), accessor="union__name")
     employment = tables.Column(_("form of employment"), attrs={"td": {"class": "desk-only"}})
-    joined_on = tables.DateColumn("Y-m-d", verbose_name=_("joined on"), attrs={"td": {"class": "desk-only"}})
+    joined_on = tables.Column(_("joined on"), attrs={"td": {"class": "desk-only"}})
     state = tables.Column(_("state"), attrs={"td": {"class": "lead"}})
 
     class Meta:
@@ -47,6 +47,9 @@ class MemberTable(tables.Table):
     def render_employment(self, record):
         """What says more: the group among the eight, or else the form of employment."""
         return record.get_occupation_group_display() or record.get_employment_display()
+
+    def render_joined_on(self, value):
+        return value.isoformat()
 
     def render_state(self, record):
         return badge(record)
