@@ -23,8 +23,8 @@ def test_every_answer_carries_a_request_id_of_its_own(client, db):
     [
         (1, "abcdef-0123456789", True),
         (0, "abcdef-0123456789", False),  # nobody of ours stands before us: anybody may have written it
-        (1, "kurz", False),
-        (1, "mit Leerzeichen und mehr", False),
+        (1, "short", False),
+        (1, "with blanks and more", False),
     ],
 )
 def test_request_id_of_a_trusted_proxy_is_taken_over(client, db, settings, proxies, sent, taken):

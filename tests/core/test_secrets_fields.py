@@ -11,7 +11,7 @@ from members.models import Person
 from unions.models import Committee, Officer
 
 NUMBER = "11010519491231002X"
-OTHER_KEY = "neu:" + "B" * 43 + "="
+OTHER_KEY = "new:" + "B" * 43 + "="
 
 
 def person(**values):
@@ -122,7 +122,7 @@ def test_older_key_of_the_ring_still_opens(stored, settings):
     assert again.id_number == NUMBER
     again.id_number = NUMBER
     again.save()
-    assert raw("members_person", "id_number", stored.pk).startswith("neu:")
+    assert raw("members_person", "id_number", stored.pk).startswith("new:")
 
 
 def test_key_of_the_wrong_length_is_refused():

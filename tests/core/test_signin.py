@@ -71,7 +71,7 @@ def test_wrong_password_is_told_plainly_and_is_an_event_without_the_name_typed(c
     assert response.status_code == 200
     assert response.context["form"].errors == {"__all__": [str(response.context["form"].errors["__all__"][0])]}
     assert not signed_in(client)
-    sign_in(client, "geheim-statt-name", "wrong")
+    sign_in(client, "secret-typed-as-name", "wrong")
     assert list(AuditEvent.objects.order_by("id").values_list("verb", "actor_id", "target_id", "target_text")) == [
         ("core.fail_sign_in", None, str(city.pk), "周慧敏"),
         ("core.fail_sign_in", None, "", ""),
@@ -79,7 +79,7 @@ def test_wrong_password_is_told_plainly_and_is_an_event_without_the_name_typed(c
 
 
 def test_wrong_name_and_wrong_password_are_answered_alike(client, city):
-    pages = [sign_in(client, "city", "wrong"), sign_in(client, "niemand", "wrong")]
+    pages = [sign_in(client, "city", "wrong"), sign_in(client, "stranger", "wrong")]
     assert pages[0].context["form"].errors == pages[1].context["form"].errors
 
 
@@ -127,7 +127,7 @@ def test_password_change_is_an_event_and_ends_other_sessions(client, city):
     other = Client()
     sign_in(client)
     sign_in(other)
-    new = "Ganz-Neu-2027"
+    new = "Brand-New-2027"
     response = client.post(PAGE, {"oldpassword": PASSWORD, "password1": new, "password2": new})
     assert response.status_code == 302
     assert client.get(PAGE).status_code == 200
@@ -135,7 +135,7 @@ def test_password_change_is_an_event_and_ends_other_sessions(client, city):
     assert verbs() == ["core.sign_in", "core.sign_in", "core.set_password"]
 
 
-@pytest.mark.parametrize("password", ["Kurz-1", "nurkleinbuchstaben", "kleinundzahl123", "Password123", "chengsiqi-A1"])
+@pytest.mark.parametrize("password", ["Short-1", "onlysmallletters", "smalldigits12", "Password123", "chengsiqi-A1"])
 def test_weak_passwords_are_refused(password):
     user = User(username="chengsiqi", name="程思琪")
     with pytest.raises(ValidationError):
@@ -228,8 +228,8 @@ def test_lock_holds_from_another_address_in_another_case_and_under_another_host(
 
 def test_name_that_nobody_has_is_locked_alike(client, city):
     for _attempt in range(5):
-        sign_in(client, "niemand", "wrong")
-    unknown = sign_in(client, "niemand", "wrong").context["form"].errors
+        sign_in(client, "stranger", "wrong")
+    unknown = sign_in(client, "stranger", "wrong").context["form"].errors
     for _attempt in range(5):
         sign_in(client, "city", "wrong")
     assert sign_in(client, "city", "wrong").context["form"].errors == unknown
@@ -237,7 +237,7 @@ def test_name_that_nobody_has_is_locked_alike(client, city):
 
 def test_thirty_failures_lock_the_address(tree, city):
     for attempt in range(30):
-        sign_in(Client(), f"niemand{attempt}", "wrong")
+        sign_in(Client(), f"stranger{attempt}", "wrong")
     client = Client()
     sign_in(client)
     assert not signed_in(client)
@@ -398,5 +398,5 @@ def test_session_key_changes_at_sign_in(client, city):
 
 def test_password_set_by_secadmin_ends_the_session(client, city, secadmin):
     sign_in(client)
-    actions.set_password(city, by=secadmin, password="Ganz-Neu-2027")
+    actions.set_password(city, by=secadmin, password="Brand-New-2027")
     assert client.get(PAGE).status_code == 302

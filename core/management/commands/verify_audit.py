@@ -15,5 +15,7 @@ class Command(BaseCommand):
         report = audit.verify()
         if report.faults:
             raise CommandError("\n".join([_("The audit trail is broken."), *report.faults]))
-        whole = _("The audit trail is whole: %(events)s events, %(sealed)s sealed by %(seals)s seals; %(papers)s papers.")
-        self.stdout.write(whole % vars(report))
+        whole = _(
+            "The audit trail is whole: %(sealed)s events under %(seals)s seals, %(open)s unsealed; %(papers)s papers."
+        )
+        self.stdout.write(whole % {**vars(report), "open": report.events - report.sealed})
