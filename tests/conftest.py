@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as portal_settings
 from django.core.cache import caches
-from django.template import engines
+from django.template import Node, engines
 from django.test import Client, TransactionTestCase
 
 from core import triggers
@@ -45,10 +45,12 @@ class Undefined(str):
         return key == "%s"
 
     def __mod__(self, variable):
-        context = sys._getframe(1).f_locals["context"]
-        name = Path(context.render_context.template.origin.name)
-        # Those in `admin` and `allauth` fill blocks of templates that are not ours.
-        if name.is_relative_to(TEMPLATES) and name.relative_to(TEMPLATES).parts[0] not in ("admin", "allauth"):
+        frame = sys._getframe(1)
+        while not isinstance(frame.f_locals.get("self"), Node):
+            frame = frame.f_back
+        name = Path(frame.f_locals["self"].origin.name)
+        # allauth hands its elements no more than they need.
+        if name.is_relative_to(TEMPLATES) and name.relative_to(TEMPLATES).parts[0] != "allauth":
             pytest.fail(f"{name.relative_to(TEMPLATES)} names {variable}, which nobody gave.")
         return ""
 
