@@ -21,7 +21,7 @@ class Entry:
 
 
 MENU = [
-    ("", [Entry(_("Today"), "desk")]),
+    ("", [Entry(_("To do today"), "desk")]),
     (
         _("Organisation"),
         [
