@@ -14,6 +14,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "seal the audit trail": {"task": "core.tasks.seal_audit", "schedule": 60.0},
     "wake jobs without a heartbeat": {"task": "core.tasks.wake_jobs", "schedule": 60.0},
+    "clear ended sessions": {"task": "core.tasks.clear_sessions", "schedule": crontab(minute=15, hour=3)},
     # Every half hour of the working day; the task itself keeps off rest days (rulebook §0.2, R1).
     "send reminders": {"task": "core.tasks.send_reminders", "schedule": crontab(minute="*/30", hour="8-18")},
 }

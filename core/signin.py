@@ -15,16 +15,20 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
 from django.core.cache import caches
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management import call_command
 from django.db import transaction
 from django.dispatch import receiver
+from django.shortcuts import resolve_url
 from django.utils.connection import ConnectionProxy
 from django.utils.functional import lazy
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_htmx.http import HttpResponseClientRedirect
 
 from core import audit, secrets
 from core.middleware import client_address
@@ -158,6 +162,16 @@ class SessionLifetimeMiddleware:
         audit.record("core.sign_out", request.user, by=request.user, reason=reason)
         logout(request)
         messages.info(request, sentence)
+
+
+class SignInRequiredMiddleware(LoginRequiredMiddleware):
+    """Everything is closed but what says otherwise; a partial request leads the whole page to the sign-in."""
+
+    def handle_no_permission(self, request, view_func):
+        if not request.htmx:
+            return super().handle_no_permission(request, view_func)
+        back = request.htmx.current_url_abs_path or "/"
+        return HttpResponseClientRedirect(redirect_to_login(back, resolve_url(settings.LOGIN_URL)).url)
 
 
 class CharacterClassesValidator:

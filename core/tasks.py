@@ -1,6 +1,7 @@
 """What workers and the timetable call: each task is a few lines that call one action."""
 
 from celery import shared_task
+from django.core.management import call_command
 from django.utils import timezone
 
 from core import audit, imports, jobs, papers, reminders
@@ -16,6 +17,12 @@ def wake_jobs():
 def seal_audit():
     """Each minute: seal the events written since the last seal."""
     audit.seal(timezone.now())
+
+
+@shared_task(name="core.tasks.clear_sessions", ignore_result=True)
+def clear_sessions():
+    """Each night: delete the rows of sessions that have ended."""
+    call_command("clearsessions")
 
 
 @shared_task(name="core.tasks.send_reminders", ignore_result=True)

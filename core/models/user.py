@@ -3,6 +3,7 @@
 from django.contrib.auth import models as auth_models
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from core.scope import ScopedQuerySet, reach
@@ -40,6 +41,14 @@ class User(AbstractUser):
         verbose_name = _("user")
         verbose_name_plural = _("users")
         ordering = ["username"]
+        constraints = [
+            # Sign-in takes a name in any case; two that differ in case only would lock both out.
+            models.UniqueConstraint(
+                Lower("username"),
+                name="user_name_once_in_any_case",
+                violation_error_message=_("There is an account with this name already."),
+            )
+        ]
 
     def __str__(self):
         return self.name or self.username

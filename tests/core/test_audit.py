@@ -247,6 +247,17 @@ def test_verify_sees_a_trail_cut_off_under_a_paper(trail, tree, city):
     assert len(audit.verify().faults) == 1
 
 
+def test_trail_is_read_by_the_auditadmin_and_nobody_below(trail, auditadmin, secadmin, client_of):
+    client = client_of(auditadmin)
+    page = client.get("/admin/core/auditevent/")
+    assert (page.status_code, page.context["cl"].result_count) == (200, 5)
+    assert client.get(f"/admin/core/auditevent/{trail[0]}/change/").status_code == 200
+    assert client.post(f"/admin/core/auditevent/{trail[0]}/change/", {"reason": "x"}).status_code == 403
+    assert client.get("/admin/core/auditevent/add/").status_code == 403
+    assert client_of(secadmin).get("/admin/core/auditevent/").status_code == 403
+    assert audit.verify().faults == []
+
+
 @pytest.mark.django_db(transaction=True)
 def test_seal_waits_for_a_late_commit_and_then_covers_it():
     """A writer draws its key, another commits a higher one; sealing between the two must not leave the first behind."""

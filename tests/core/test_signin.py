@@ -10,6 +10,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
@@ -18,6 +19,7 @@ from django.urls import NoReverseMatch, reverse
 
 from core import signin
 from core.models import AuditEvent, User
+from core.tasks import clear_sessions
 from tests.cast import PASSWORD
 from unions import actions
 
@@ -64,6 +66,14 @@ def test_account_made_in_the_admin_signs_in(tree, secadmin, client, client_of):
     assert response.status_code == 302
     sign_in(client, "张三")
     assert signed_in(client)
+
+
+def test_second_account_of_the_same_name_in_another_case_is_refused(tree, secadmin, client_of):
+    facts = {"username": "Zhou", "name": "周", "email": "", "password1": PASSWORD, "password2": PASSWORD}
+    client = client_of(secadmin)
+    assert client.post(reverse("admin:core_user_add"), facts).status_code == 302
+    assert client.post(reverse("admin:core_user_add"), facts | {"username": "zhou"}).status_code == 200
+    assert User.objects.filter(username__iexact="zhou").count() == 1
 
 
 def test_wrong_password_is_told_plainly_and_is_an_event_without_the_name_typed(client, city):
@@ -176,6 +186,12 @@ def test_addresses_we_do_not_want_answer_404(client, city, path):
 def test_everything_but_the_door_asks_to_sign_in(client, db, name, method):
     response = getattr(client, method)(reverse(name), follow=True)
     assert response.redirect_chain[-1][0].split("?")[0] == LOGIN
+
+
+def test_partial_request_leads_the_whole_page_to_the_door(client, db):
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/members/?page=2"}
+    response = client.get(PAGE, headers=headers)
+    assert (response.status_code, response["HX-Redirect"]) == (200, f"{LOGIN}?next=/members/%3Fpage%3D2")
 
 
 def test_admin_has_no_door_of_its_own(client, city, district):
@@ -384,6 +400,17 @@ def test_session_is_written_once_a_minute_at_most(client, city):
 def test_times_come_from_the_settings():
     assert (settings.SESSION_IDLE_SECONDS, settings.SESSION_ABSOLUTE_SECONDS) == (15 * 60, 8 * 3600)
     assert settings.ACCOUNT_RATE_LIMITS["login_failed"] == "30/15m/ip,5/15m/key"
+
+
+def test_ended_sessions_are_cleared_at_night(client, city):
+    with time_machine.travel(NOON, tick=False) as clock:
+        sign_in(client)
+        assert Session.objects.count() == 1
+        clear_sessions()
+        assert Session.objects.count() == 1
+        clock.shift(timedelta(hours=9))
+        clear_sessions()
+        assert Session.objects.count() == 0
 
 
 def test_session_key_changes_at_sign_in(client, city):
