@@ -86,7 +86,9 @@ class Folder:
 def folder(tmp_path_factory):
     """A folder with a space and Chinese in its name, and too long a path for a socket in it."""
     path = tmp_path_factory.mktemp("runner") / ("the portal 云河市总工会 " + "x" * 60)
-    return Folder(path)
+    folder = Folder(path)
+    yield folder
+    shutil.rmtree(folder.socket.parent, ignore_errors=True)
 
 
 @pytest.mark.worker
