@@ -1,8 +1,10 @@
 """The admin's base class: rows in scope, permissions by appointment, writes through actions, nothing deleted."""
 
 from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.forms import Media
 from django.http import Http404
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -19,6 +21,17 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self):
         return self.object_list.order_by()[:COUNT_UP_TO].count()
+
+
+class NamedAutocomplete(AutocompleteSelect):
+    """Says what to do while it is empty: without that, a screen reader has no name for the box."""
+
+    def build_attrs(self, base_attrs, extra_attrs=None):
+        return super().build_attrs(base_attrs, extra_attrs) | {"data-placeholder": _("Type to search")}
+
+    @property
+    def media(self):
+        return super().media + Media(js=["js/autocomplete.js"])
 
 
 class ScopedModelAdmin(admin.ModelAdmin):
@@ -90,6 +103,8 @@ class ScopedModelAdmin(admin.ModelAdmin):
         if hasattr(rows, "visible_to"):
             meta = db_field.remote_field.model._meta
             kwargs.setdefault("queryset", rows.visible_to(request.user, f"{meta.app_label}.view_{meta.model_name}"))
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", NamedAutocomplete(db_field, self.admin_site))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     # --- Writes ------------------------------------------------------------------------------------------
