@@ -30,6 +30,7 @@ MENU = [
             Entry(_("Re-elections"), "term_list", "unions.view_committee"),
             Entry(_("Members"), "member_list", "members.view_membership"),
             Entry(_("Imports"), "import_list", "core.view_importbatch"),
+            Entry(_("Roles"), "role_list", "unions.view_appointment"),
         ],
     ),
     (

@@ -39,6 +39,11 @@ class Reach:
     def __bool__(self):
         return self.everything or bool(self.paths)
 
+    @property
+    def whole(self):
+        """Whether the whole tree is reached: what belongs to no union is reached from its root only."""
+        return self.everything or any(len(top) == WIDTH for top in self.paths)
+
     def covers(self, path):
         """Whether a union at `path` is reached."""
         return self.everything or any(path.startswith(top) for top in self.paths)

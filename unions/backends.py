@@ -2,7 +2,6 @@
 
 from allauth.account.auth_backends import AuthenticationBackend
 
-from core.scope import WIDTH
 from unions.roles import EVERY_PERMISSION, paths_for
 
 
@@ -29,9 +28,7 @@ class AppointmentBackend(AuthenticationBackend):
         if hasattr(obj, "within"):
             return obj.within(reach)
         path = _path(obj)
-        if path is None:  # belongs to no union: from the root only
-            return reach.everything or any(len(top) == WIDTH for top in reach.paths)
-        return reach.covers(path)
+        return reach.whole if path is None else reach.covers(path)
 
     def get_all_permissions(self, user, obj=None):
         return {perm for perm in EVERY_PERMISSION if self.has_perm(user, perm, obj)}

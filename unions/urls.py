@@ -15,4 +15,5 @@ urlpatterns = [
     path("unions/<int:union_pk>/officers/add/", views.officer_add, name="officer_add"),
     path("officers/<int:officer_pk>/end/", views.officer_end, name="officer_end"),
     path("terms/", views.term_list, name="term_list"),
+    path("roles/", views.role_list, name="role_list"),
 ]

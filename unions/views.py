@@ -12,17 +12,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.conflicts import Conflict, conflict_page
 from core.forms import add_refusal
-from core.models import Deadline
+from core.models import Deadline, User
 from core.pages import ListPage
 from core.scope import needs, reach, visible_or_404
 from unions import actions
 from unions.filters import UnionFilter
 from unions.forms import CorrectionForm, ElectionForm, OfficerEndForm, OfficerForm, UnionEditForm, UnionForm, seats
-from unions.models import Officer, Position, Union
+from unions.models import Appointment, Officer, Position, Union
+from unions.roles import GRANTS
 from unions.tables import TermTable, UnionTable
 from unions.terms import Term, six_months_after, term_lengths
 
 VIEW = "unions.view_union"
+HOLDERS = 1000  # appointments shown on the page of roles; the numbers are of all
 SHOWN = 200  # lower unions shown in the tree; the list has them all
 REGISTRATION = (
     "approval_no", "term_years", "employer_name", "employer_uscc", "employer_category", "industry", "address",
@@ -319,3 +321,23 @@ def officer_end(request, officer_pk):
             messages.success(request, _("%(name)s has left this office.") % {"name": officer.name})
             return redirect("union_page", union.pk)
     return show(request, union, refused={officer.pk: form})
+
+
+# --- Roles ------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@needs("unions.view_appointment")
+def role_list(request):
+    """The access review: every role in one sentence, and who has it in my scope today."""
+    appointments = Appointment.objects.visible_to(request.user, "unions.view_appointment").in_force(
+        timezone.localdate()
+    )
+    numbers = dict(appointments.order_by().values_list("role").annotate(Count("pk")))
+    holders = {}
+    for each in appointments.select_related("user", "union").order_by("union__path", "user__username")[:HOLDERS]:
+        holders.setdefault(each.role, []).append(each)
+    roles = [(role, numbers.get(key, 0), holders.get(key, [])) for key, role in GRANTS.items()]
+    whole = reach(request.user, "unions.view_appointment").whole
+    superusers = User.objects.filter(is_superuser=True, is_active=True) if whole else []
+    return render(request, "unions/role_list.html", {"roles": roles, "superusers": superusers})

@@ -8,6 +8,7 @@ from django.urls import reverse
 from core.models import AuditEvent, Deadline
 from unions import actions
 from unions.models import Appointment, Committee, Officer, Union
+from unions.roles import GRANTS
 from unions.terms import TermState
 
 TODAY = date(2026, 11, 20)
@@ -431,3 +432,26 @@ def test_get_never_writes(tree, elected, street, client_of):
     for page in ("union_list", "union_tree", "term_list"):
         client.get(reverse(page))
     assert AuditEvent.objects.count() == before
+
+
+# --- Roles ------------------------------------------------------------------------------------------------
+
+
+def test_role_list_shows_who_has_what_in_my_scope_today(tree, secadmin, street, neighbour, nobody, root, client_of):
+    actions.end_appointment(neighbour.appointments.get(), by=secadmin)
+    response = client_of(secadmin).get(reverse("role_list"))
+    found = {
+        str(role.label): (number, [each.user for each in holders])
+        for role, number, holders in response.context["roles"]
+    }
+    assert len(found) == len(GRANTS)
+    assert found[str(GRANTS["cadre"].label)] == (1, [street])
+    assert list(response.context["superusers"]) == [root]
+    Appointment.objects.create(user=nobody, union=tree.other_district, role="secadmin", valid_from=date(2020, 1, 1))
+    response = client_of(nobody).get(reverse("role_list"))
+    assert [number for _role, number, _holders in response.context["roles"] if number] == [1]
+    assert response.context["superusers"] == []
+
+
+def test_role_list_is_for_those_who_review_roles(tree, city, client_of):
+    assert client_of(city).get(reverse("role_list")).status_code == 403
