@@ -182,7 +182,9 @@ class Stored:
 
 
 def top_of(reach):
-    """Return the lowest union that stands above all that `reach` covers; None while there is none."""
+    """Return the lowest union that stands above all that `reach` covers; None when it covers nothing."""
+    if not reach:
+        return None
     above = "" if reach.everything else reach.paths[0]
     while not all(path.startswith(above) for path in reach.paths):
         above = above[: -scope.WIDTH]

@@ -143,8 +143,8 @@ def test_a_cell_as_text(cell, text):
 @pytest.mark.parametrize(
     "cell",
     [
-        "2019-03-05", "2019/3/5", "2019.3.5", "20190305", 20190305.0, "2019年3月5日", "2019年03月05日", " 2019 年 3 月 5 日",
-        "２０１９．３．５", date(2019, 3, 5), datetime(2019, 3, 5, 12, 0),
+        "2019-03-05", "2019/3/5", "2019.3.5", "20190305", 20190305.0, "2019年3月5日", "2019年03月05日",
+        " 2019 年 3 月 5 日", "２０１９．３．５", date(2019, 3, 5), datetime(2019, 3, 5, 12, 0),
     ],
 )  # fmt: skip
 def test_a_date_however_it_is_written(cell):
@@ -153,7 +153,19 @@ def test_a_date_however_it_is_written(cell):
 
 @pytest.mark.parametrize(
     "cell",
-    ["2019-13-40", "二零一九", "见档案", "2019", "2019-3", "2019/3-5", "43529", 43529.0, "0219-03-05", True, time(3, 5)],
+    [
+        "2019-13-40",
+        "二零一九",
+        "见档案",
+        "2019",
+        "2019-3",
+        "2019/3-5",
+        "43529",
+        43529.0,
+        "0219-03-05",
+        True,
+        time(3, 5),
+    ],
 )
 def test_what_is_no_date(cell):
     with pytest.raises(ValueError):
@@ -167,7 +179,9 @@ def test_no_date_at_all(cell):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_csv_in_each_encoding(tmp_path, encoding):
-    text = "会员名册,,,\n\n" + ",".join(HEADERS) + "\n" + ",".join(ROW) + '\n,,,\n"䶮\n𬭎",x,,\n合计,1,,\n' + ",".join(ROW)
+    text = (
+        "会员名册,,,\n\n" + ",".join(HEADERS) + "\n" + ",".join(ROW) + '\n,,,\n"䶮\n𬭎",x,,\n合计,1,,\n' + ",".join(ROW)
+    )
     assert read(csv_file(tmp_path, text, encoding)) == (3, [(4, ROW), (6, ["䶮\n𬭎", "x", "", ""])])
 
 
@@ -279,7 +293,8 @@ def test_a_workbook_with_broken_xml(tmp_path):
     for broken in (b"", b"<worksheet><sheetData><row><c", parts[SHEET][:300], b"\0" * 500):
         assert refusal(pack(path, parts | {SHEET: broken})) in {
             str(sheets.DAMAGED),
-            str(sheets._("No header row was found: the sheet needs the columns %(columns)s.")) % {"columns": "「姓名」、「身份证号」"},
+            str(sheets._("No header row was found: the sheet needs the columns %(columns)s."))
+            % {"columns": "「姓名」、「身份证号」"},
         }
 
 

@@ -37,7 +37,9 @@ def test_a_code_of_the_vectors(row):
         assert code == row["normalised"]
 
 
-@pytest.mark.parametrize("text", [" 81210400mc 0000\u30000129", "'81210400MC00000129", "８１２１０４００ｍｃ００００0129"])
+@pytest.mark.parametrize(
+    "text", [" 81210400mc 0000\u30000129", "'81210400MC00000129", "８１２１０４００ｍｃ００００0129"]
+)
 def test_one_form_of_a_code(text):
     assert uscc.normalise(text) == "81210400MC00000129"
 
