@@ -116,6 +116,16 @@ def test_union_page_shows_the_term_the_reason_and_the_officers_masked(tree, stre
     assert "13812345678" not in text
 
 
+def test_union_page_of_an_administrator_shows_no_committee(tree, elected, secadmin, client_of):
+    actions.record_election(
+        tree.enterprise, by=None, elected_on=TODAY, term_years=3
+    )  # the chair is of an earlier one now
+    text = client_of(secadmin).get(reverse("union_page", args=[tree.enterprise.pk])).content.decode()
+    assert tree.enterprise.name in text
+    for hidden in ("T0101001主席", "2029-11-20", str(TermState.RUNNING.label)):
+        assert hidden not in text
+
+
 def test_union_page_without_a_committee_says_why_no_officer_can_be_added(tree, street, client_of):
     response = client_of(street).get(reverse("union_page", args=[tree.enterprise.pk]))
     reason = actions.why_no_officer(tree.enterprise)
