@@ -1,6 +1,9 @@
 """Registers for the tests: rows written as a CSV file, imported through the same code as the command line."""
 
 import csv
+from contextlib import contextmanager
+
+from django.db import transaction
 
 from core import imports
 from tests.members.people import number
@@ -27,3 +30,11 @@ def import_(folder, rows, *, by, commit=True, headers=HEADERS, key="members"):
     """Import `rows` and return the codes of each, in order."""
     found, _counts = imports.run_file(key, write(folder, rows, headers), by=by, commit_it=commit)
     return [codes for _row, _outcome, codes in found]
+
+
+@contextmanager
+def undone():
+    """Undo whatever is written inside: one example of many."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)

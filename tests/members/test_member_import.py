@@ -1,14 +1,13 @@
-"""What becomes of each row of a register: the sample, every code, who is met in the file and in store, what is stored."""
+"""What becomes of each row of a register: the sample, every code, who is met in file and store, what is stored."""
 
 import json
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import openpyxl
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import settings as few
 from hypothesis import strategies as st
@@ -20,7 +19,7 @@ from members import actions, staging
 from members.imports import OUTCOMES, SENTENCES, MemberImport, masked
 from members.models import Membership, MembershipState, Person, StagedMember
 from tests.members.people import PHONE, QIAN, ZHAO, member, number
-from tests.members.registers import HEADERS, import_, row, write
+from tests.members.registers import HEADERS, import_, row, undone, write
 from unions.models import Union
 
 DATA = Path(__file__).parent.parent / "data"
@@ -641,13 +640,6 @@ ROWS = st.lists(
     ),
     max_size=8,
 )
-
-
-@contextmanager
-def undone():
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 def stored_now():
