@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy as _
 
 from core.pages import ScopedFilterSet
 from core.scope import after
-from members.identity import normalise_name
 from members.models import Employment, Membership, MembershipState, OccupationGroup
 from unions.models import Sex, Union
 
@@ -22,11 +21,12 @@ class Only(filters.Filter):
 
 
 class MemberFilter(ScopedFilterSet):
+    """No filter by name or number: filters stand in the address, and addresses are remembered. The search box posts."""
+
     union = filters.ModelChoiceFilter(  # from a union's page; nobody chooses from a list of ten thousand
         queryset=Union.objects.all(), method="below", label=_("union"), widget=forms.HiddenInput
     )
     state = filters.ChoiceFilter(choices=MembershipState, label=_("state"))
-    name = filters.CharFilter(method="named", label=_("name begins with"), max_length=50)
     union_text = filters.CharFilter(method="in_union", label=_("union name or code"), max_length=100)
     sex = filters.ChoiceFilter("person__sex", choices=Sex, label=_("sex"))
     employment = filters.ChoiceFilter(choices=Employment, label=_("form of employment"))
@@ -40,9 +40,6 @@ class MemberFilter(ScopedFilterSet):
     def below(self, queryset, name, union):
         """Members of the union and of all below it."""
         return queryset.filter(union__path__gte=union.path, union__path__lt=after(union.path))
-
-    def named(self, queryset, name, text):
-        return queryset.named(normalise_name(text))
 
     def in_union(self, queryset, name, text):
         return queryset.filter(Q(union__code=text) | Q(union__name__contains=text))

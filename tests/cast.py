@@ -1,9 +1,9 @@
 """The cast: a small tree of unions and named people at named places, written straight into the database.
 
-    city 云河市总工会
-    ├── district 滨河区总工会 ── street 一道街道工会 ── enterprise 恒达机械工会
-    │                                             └─ sibling 恒通电子工会
-    └── other_district 东山区总工会 ── other_street 二道街道工会 ── neighbour_enterprise 东山纺织工会
+city 云河市总工会
+├── district 滨河区总工会 ── street 一道街道工会 ── enterprise 恒达机械工会
+│                                             └─ sibling 恒通电子工会
+└── other_district 东山区总工会 ── other_street 二道街道工会 ── neighbour_enterprise 东山纺织工会
 """
 
 from datetime import date
@@ -39,6 +39,12 @@ PEOPLE = {
     "sysadmin": ("傅强", [("sysadmin", "city")], True),
     "secadmin": ("郭宇", [("secadmin", "city")], True),
     "auditadmin": ("韩静", [("auditadmin", "city")], True),
+    # staff of a district: what the admin shows must end at the district's border
+    "district_staff": (
+        "袁芳",
+        [("cadre", "district"), ("secadmin", "district"), ("standards_keeper", "district")],
+        True,
+    ),
     "nobody": ("黄玉珍", [], False),
 }
 

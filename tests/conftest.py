@@ -100,6 +100,7 @@ auditor = _person("auditor")
 sysadmin = _person("sysadmin")
 secadmin = _person("secadmin")
 auditadmin = _person("auditadmin")
+district_staff = _person("district_staff")
 nobody = _person("nobody")
 
 
