@@ -106,7 +106,8 @@ class Roll(Kind):
             head = _head_height(*names[group]) if params["headed"] else 0
             for number, key in enumerate(keys, start=first):
                 if key in cells:
-                    pager.place(group, {"no": number, **cells[key]}, height=cells[key]["height"], head=head)
+                    row = {"no": number, "tall": cells[key]["height"] > drawing.ROW, **cells[key]}
+                    pager.place(group, row, height=row["height"], head=head)
         pages = []
         for laid in pager.pages:
             page = self._frame(paper, opening=params["opening"] and not pages)
@@ -115,6 +116,7 @@ class Roll(Kind):
                 {
                     "head": _head_lines(*names[part.group], continued=part.continued) if params["headed"] else [],
                     "height": _head_height(*names[part.group]),
+                    "tall": _head_height(*names[part.group]) > drawing.ROW,
                     "figures": self.in_words(figures[part.group]),
                     "rows": part.rows,
                 }
@@ -130,9 +132,8 @@ class Roll(Kind):
         for number, key, figures in params["totals"]:
             name, code = drawing.wrap(names[key][0], name_ems), drawing.wrap(names[key][1], CODE_EMS)
             height = drawing.row_height(name, code)
-            pager.place(
-                None, {"no": number, "name": name, "code": code, "figures": figures, "height": height}, height=height
-            )
+            row = {"no": number, "name": name, "code": code, "figures": figures}
+            pager.place(None, {**row, "height": height, "tall": height > drawing.ROW}, height=height)
         pages = [
             {
                 **self._frame(paper),

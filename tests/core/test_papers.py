@@ -55,7 +55,7 @@ def issued(asked):
     return papers.make_now(asked)
 
 
-# --- From asking to the file ---------------------------------------------------------------------------------------
+# --- From asking to the file -------------------------------------------------------------------------------------
 
 
 def test_paper_is_made_numbered_and_kept(issued, tree):
@@ -160,7 +160,7 @@ def test_disk_full_leaves_nothing_and_says_so(asked, monkeypatch):
     assert [path for path in Path(default_storage.path("")).rglob("*") if path.is_file()] == []
 
 
-# --- Numbers ---------------------------------------------------------------------------------------------------------
+# --- Numbers -----------------------------------------------------------------------------------------------------
 
 
 def test_numbers_run_without_gaps_and_a_failed_paper_gives_its_number_back(tree, enterprise):
@@ -299,7 +299,7 @@ def test_run_that_lost_its_slice_leaves_no_file(asked):
     assert [*Path(default_storage.path(f"slices/{asked.pk}")).iterdir()] == []
 
 
-# --- Reading, replacing, revoking ----------------------------------------------------------------------------------
+# --- Reading, replacing, revoking --------------------------------------------------------------------------------
 
 
 def test_download_gives_the_file_and_is_an_event(issued, enterprise, client_of):
@@ -362,7 +362,7 @@ def test_revoked_paper_says_why_and_stays_revoked(issued, enterprise, client_of)
     assert AuditEvent.objects.filter(verb="core.revoke_paper").count() == 1
 
 
-# --- Pages -------------------------------------------------------------------------------------------------------------
+# --- Pages -------------------------------------------------------------------------------------------------------
 
 
 def test_public_page_needs_no_sign_in_and_shows_no_person(issued, client, django_assert_num_queries):
@@ -447,7 +447,7 @@ def test_lists_take_the_same_queries_at_any_length(tree, city, client_of, count,
             assert len(client.get(reverse(name)).context["table"].rows) == count
 
 
-# --- A real broker and real workers ------------------------------------------------------------------------------------
+# --- A real broker and real workers ------------------------------------------------------------------------------
 
 
 @pytest.mark.worker
