@@ -12,6 +12,7 @@ from datetime import date
 from itertools import islice
 
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -209,9 +210,17 @@ class MemberImport(ImportKind):
         super().__init__(by)
         self.today = timezone.localdate()
         self.reach = scope.reach(by, self.permission)
+
+    @cached_property
+    def unions(self):
+        """{code: (primary key, whether it is in reach)} of every union."""
         unions = Union.objects.order_by().values_list("code", "pk", "path")
-        self.unions = {code: (pk, self.reach.covers(path)) for code, pk, path in unions.iterator()}
-        self.covered = {pk for pk, covered in self.unions.values() if covered}
+        return {code: (pk, self.reach.covers(path)) for code, pk, path in unions.iterator()}
+
+    @cached_property
+    def covered(self):
+        """The keys of the unions in reach."""
+        return {pk for pk, covered in self.unions.values() if covered}
 
     def top(self):
         return top_of(self.reach)

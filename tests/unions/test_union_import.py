@@ -19,7 +19,8 @@ from unions.models import Committee, Position, Union, UnionKind, UnionPlacement
 from unions.tree import path_of
 
 HEADERS = (
-    "工会编码", "上级工会编码", "工会名称", "组织类型", "统一社会信用代码", "职工人数", "成立日期", "任期年限", "最近换届日期",
+    "工会编码", "上级工会编码", "工会名称", "组织类型", "统一社会信用代码",
+    "职工人数", "成立日期", "任期年限", "最近换届日期",
 )  # fmt: skip
 USCC = "81210400MC00000129"
 OTHER_USCC = "81210400MC00000204"
@@ -28,6 +29,7 @@ OTHER_USCC = "81210400MC00000204"
 def row(
     code="N1", parent="N0", name="云河新工会", kind="企业工会", uscc="", employees="", founded="", years="5", elected=""
 ):
+    """One row in the order of HEADERS."""
     return (code, parent, name, kind, uscc, employees, founded, years, elected)
 
 

@@ -1,0 +1,338 @@
+"""The pages of imports, from upload to what came of it; and the batch when workers are killed in the middle."""
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import openpyxl
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import translation
+
+from core import imports, jobs
+from core.models import AuditEvent, ImportBatch, Job
+from core.models.imports import BatchState
+from core.models.job import JobState
+from members.models import Membership, Person, StagedMember
+from tests.members.people import PHONE, QIAN, ZHAO, member, number
+from tests.members.registers import row, write
+from tests.workers import broker, wait_for, workers  # noqa: F401
+
+NEW = reverse("import_new", args=["members"])
+
+
+@pytest.fixture(autouse=True)
+def _english_and_own_files(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "files"
+    settings.LANGUAGE_CODE = "en"
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture
+def upload(client_of, tmp_path):
+    """Send rows (or `content`) as a file by `user`, and read it as a worker would; returns (client, batch)."""
+
+    def upload(user, *rows, content=None, name="名册.csv", read=True):
+        client = client_of(user)
+        content = write(tmp_path, rows).read_bytes() if content is None else content
+        response = client.post(NEW, {"file": SimpleUploadedFile(name, content)})
+        if response.status_code != 302:
+            return client, response
+        batch = ImportBatch.objects.latest("pk")
+        assert response.url == page_of(batch)
+        if read:
+            jobs.run_now(batch.job)
+            batch.refresh_from_db()
+        return client, batch
+
+    return upload
+
+
+def page_of(batch):
+    return reverse("import_page", args=[batch.pk])
+
+
+def commit_of(batch):
+    return reverse("import_commit", args=[batch.pk])
+
+
+def discard_of(batch):
+    return reverse("import_discard", args=[batch.pk])
+
+
+def text_of(client, url, **headers):
+    response = client.get(url, headers=headers)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+# --- Upload --------------------------------------------------------------------------------------------------------
+
+
+def test_an_uploaded_file_is_kept_for_us_alone_and_read_in_the_background(upload, enterprise, tree):
+    client, batch = upload(enterprise, row(), read=False)
+    assert (batch.state, batch.union, batch.created_by) == (BatchState.READING, tree.enterprise, enterprise)
+    path = Path(batch.file.path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "名册" not in path.name
+    assert batch.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert AuditEvent.objects.get(verb="core.upload_importbatch").changes == {"sha256": [None, batch.sha256]}
+    page = text_of(client, page_of(batch))
+    assert 'id="progress"' in page
+    assert 'hx-trigger="every 2s"' in page
+    jobs.run_now(batch.job)
+    assert client.get(page_of(batch), headers={"HX-Request": "true", "HX-Target": "progress"})["HX-Refresh"] == "true"
+    assert 'id="progress"' not in text_of(client, page_of(batch))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.csv", b"", "The file is empty (0 bytes)."),
+        ("a.xls", b"x", "save it as .xlsx"),
+        ("a.pdf", b"%PDF", "Only workbooks (.xlsx) and CSV files (.csv) can be read."),
+        ("a.xlsx", b"name,number", "This is not a workbook"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_the_form(upload, enterprise, settings, name, content, sentence):
+    _client, response = upload(enterprise, content=content, name=name)
+    assert response.status_code == 200
+    assert sentence in response.content.decode()
+    assert ImportBatch.objects.count() == 0
+    assert [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()] == []
+
+
+def test_a_form_without_a_file_says_so(client_of, enterprise):
+    response = client_of(enterprise).post(NEW)
+    assert response.status_code == 200
+    assert "This field is required." in response.content.decode()
+
+
+def test_what_is_found_out_while_reading_stands_on_the_page(upload, enterprise):
+    client, batch = upload(enterprise, content=b"a,b\n1,2\n")
+    assert batch.state == BatchState.FAILED
+    assert batch.message.startswith("No header row was found")
+    assert batch.message in text_of(client, page_of(batch)).replace("&quot;", '"')
+    assert client.post(discard_of(batch)).status_code == 302
+
+
+def test_the_template_has_its_numbers_as_text(client_of, enterprise):
+    response = client_of(enterprise).get(reverse("import_template", args=["members"]))
+    sheet = openpyxl.load_workbook(BytesIO(response.content)).active
+    assert [cell.value for cell in sheet[2]][:3] == ["*姓名", "*身份证号", "*所属工会编码"]
+    assert sheet.column_dimensions["B"].number_format == "@"
+
+
+def test_an_unknown_kind_is_no_page(client_of, enterprise):
+    assert client_of(enterprise).get("/imports/new/dogs/").status_code == 404
+
+
+# --- Preview -------------------------------------------------------------------------------------------------------
+
+
+def test_the_preview_shows_problems_first_masked_and_says_what_to_do(upload, enterprise, tree):
+    member(tree.enterprise, name="钱红", id_number=QIAN, phone="13700001111", joined_on=None)
+    client, batch = upload(
+        enterprise,
+        row("赵建国", ZHAO),
+        row("钱红", QIAN, phone="13900002222"),
+        row("孙六", "210400198503070018", phone="12345"),
+    )
+    page = text_of(client, page_of(batch))
+    assert "孙六" in page
+    assert "赵建国" not in page  # behind the chip of its outcome
+    assert "2104**********0018" in page
+    assert "The check digit is wrong" in page
+    assert "123**" in page
+    stored = text_of(client, page_of(batch) + "?show=ok")
+    assert "2104**********0017" in stored
+    assert "137****1111" in stored
+    assert "139****2222" in stored
+    assert "Store 2 rows" in stored
+    by_code = text_of(client, page_of(batch) + "?show=PHONE_INVALID")
+    assert "孙六" in by_code
+    assert "钱红" not in by_code
+    for text in (page, stored, by_code):
+        for secret in (ZHAO, QIAN, PHONE, "13700001111", "13900002222", "210400198503070018"):
+            assert secret not in text
+
+
+def test_pages_go_on_by_the_row_number_and_back(upload, enterprise):
+    client, batch = upload(enterprise, *(row(f"人{'一二三四五六七八九'[place % 9]}", "x") for place in range(120)))
+    first = text_of(client, page_of(batch))
+    assert "?show=error&amp;after=51" in first
+    second = text_of(client, page_of(batch) + "?show=error&after=51", **{"HX-Request": "true", "HX-Target": "list"})
+    assert '<th scope="row" class="figure">52</th>' in second
+    assert "?show=error&amp;after=101" in second
+    assert "?show=error&amp;before=52" in second
+    assert "<html" not in second
+    last = text_of(client, page_of(batch) + "?show=error&after=101")
+    assert '<th scope="row" class="figure">121</th>' in last
+    assert "after=" not in last
+    back = text_of(client, page_of(batch) + "?show=error&before=52")
+    assert '<th scope="row" class="figure">2</th>' in back
+
+
+@pytest.mark.parametrize("query", ["?show=x&after=y", "?after=-1", "?before=99999999999", "?show=UPDATED", "?after=²"])
+def test_odd_parameters_show_an_ordinary_page(upload, enterprise, query):
+    client, batch = upload(enterprise, row())
+    assert client.get(page_of(batch) + query).status_code == 200
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_preview_costs_the_same_at_any_length(upload, enterprise, rows, django_assert_num_queries):
+    client, batch = upload(enterprise, *(row("张三", number(place)) for place in range(rows)))
+    text_of(client, page_of(batch))
+    with django_assert_num_queries(6):
+        text_of(client, page_of(batch))
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_the_list_costs_the_same_at_any_length(upload, enterprise, batches, client_of, django_assert_num_queries):
+    for _batch in range(batches):
+        client, _ = upload(enterprise, row())
+    text_of(client, reverse("import_list"))
+    with django_assert_num_queries(5):
+        assert text_of(client, reverse("import_list")).count("名册.csv") == batches
+
+
+# --- Commit and discard --------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_stored_once_however_often_it_is_clicked(upload, enterprise):
+    client, batch = upload(enterprise, row(), row("李四", "x"))
+    for _click in range(2):
+        assert client.post(commit_of(batch)).url == page_of(batch)
+    batch.refresh_from_db()
+    assert Job.objects.filter(task=imports.COMMIT).count() == 1
+    jobs.run_now(batch.job)
+    assert client.post(commit_of(batch)).url == page_of(batch)
+    batch.refresh_from_db()
+    assert (batch.state, batch.committed_by) == (BatchState.COMMITTED, enterprise)
+    assert Membership.objects.count() == 1
+    page = text_of(client, page_of(batch))
+    assert "1 row was stored by" in page
+    assert commit_of(batch) not in page
+    assert discard_of(batch) not in page
+
+
+def test_a_discarded_batch_leaves_neither_file_nor_rows(upload, enterprise):
+    client, batch = upload(enterprise, row())
+    path = Path(batch.file.path)
+    assert client.post(discard_of(batch)).url == reverse("import_list")
+    assert not path.exists()
+    assert StagedMember.objects.count() == 0
+    batch.refresh_from_db()
+    assert (batch.state, batch.file.name) == (BatchState.DISCARDED, "")
+    assert text_of(client, reverse("import_list")).count("名册.csv") == 0
+    assert client.post(commit_of(batch)).status_code == 302
+    assert Membership.objects.count() == 0
+    assert AuditEvent.objects.filter(verb="core.discard_importbatch").count() == 1
+
+
+def test_a_batch_discarded_while_it_is_read_stays_discarded(upload, enterprise):
+    client, batch = upload(enterprise, row(), read=False)
+    job = batch.job
+    client.post(discard_of(batch))
+    jobs.run_now(job)
+    batch.refresh_from_db()
+    assert batch.state == BatchState.DISCARDED
+    assert StagedMember.objects.count() == 0
+
+
+def test_a_commit_that_fails_can_be_asked_for_again(upload, enterprise, monkeypatch):
+    client, batch = upload(enterprise, row())
+    client.post(commit_of(batch))
+    batch.refresh_from_db()
+    with monkeypatch.context() as patch:
+        patch.setattr("members.staging.store", lambda batch: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            jobs.run_now(batch.job)
+    batch.refresh_from_db()
+    assert (batch.state, Membership.objects.count(), Person.objects.count()) == (BatchState.PREVIEW, 0, 0)
+    assert batch.message in text_of(client, page_of(batch))
+    client.post(commit_of(batch))
+    batch.refresh_from_db()
+    jobs.run_now(batch.job)
+    assert Membership.objects.count() == 1
+
+
+# --- Who sees it ---------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_seen_from_above_and_by_its_own_not_by_the_neighbour(
+    upload, street, district, enterprise, neighbour, auditor, nobody, client_of
+):
+    _client, batch = upload(street, row())
+    statuses = {
+        user.username: client_of(user).get(page_of(batch)).status_code
+        for user in (street, district, enterprise, neighbour, auditor, nobody)
+    }
+    assert statuses == {
+        "street": 200, "district": 200, "enterprise": 404, "neighbour": 404, "auditor": 200, "nobody": 403,
+    }  # fmt: skip
+    assert client_of(auditor).post(commit_of(batch)).status_code == 403
+    assert client_of(neighbour).post(commit_of(batch)).status_code == 404
+    assert client_of(neighbour).post(discard_of(batch)).status_code == 404
+    assert commit_of(batch) not in text_of(client_of(auditor), page_of(batch))
+
+
+def test_an_upload_for_two_places_is_seen_by_its_own_but_not_by_a_colleague_at_one(upload, tree, enterprise, client_of):
+    enterprise.appointments.create(union=tree.neighbour_enterprise, role="cadre", valid_from="2020-01-01")
+    client, batch = upload(enterprise, row(), row("李四", number(2), "T0201001"))
+    assert batch.union == tree.city
+    assert batch.counts["outcomes"]["ok"] == 2
+    assert client.get(page_of(batch)).status_code == 200
+    colleague = type(enterprise).objects.create(username="colleague")
+    colleague.appointments.create(union=tree.enterprise, role="cadre", valid_from="2020-01-01")
+    assert client_of(colleague).get(page_of(batch)).status_code == 404
+
+
+# --- Workers that are killed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.worker
+@pytest.mark.django_db(transaction=True)
+def test_workers_killed_while_reading_and_while_storing_double_nothing(
+    tree,
+    root,
+    client_of,
+    tmp_path,
+    settings,
+    workers,  # noqa: F811
+):
+    settings.JOB_STALE_SECONDS = 2
+    rows = [row("张三", number(place % 1000, born=f"19{60 + place // 1000}0101")) for place in range(12_000)]
+    rows += [row("李四", "x")] * 5
+    client = client_of(root)
+    victim = workers.start()
+    client.post(NEW, {"file": SimpleUploadedFile("名册.csv", write(tmp_path, rows).read_bytes())})
+    batch = ImportBatch.objects.get()
+    wait_for(lambda: StagedMember.objects.count() > 2000)
+    workers.kill(victim)
+    assert batch_now(batch).state == BatchState.READING
+    heir = workers.start()
+    wait_for(lambda: woken(batch).state == BatchState.PREVIEW)
+    assert StagedMember.objects.count() == 12_005
+    assert batch_now(batch).counts["outcomes"] == {"ok": 12_000, "warning": 0, "duplicate": 0, "error": 5}
+    client.post(commit_of(batch))
+    wait_for(lambda: batch_now(batch).job.state != JobState.WAITING)
+    workers.kill(heir)
+    if batch_now(batch).state == BatchState.COMMITTING:
+        assert Membership.objects.count() == Person.objects.count() == 0
+    workers.start()
+    wait_for(lambda: woken(batch).state == BatchState.COMMITTED)
+    assert Membership.objects.count() == Person.objects.count() == 12_000
+    assert AuditEvent.objects.filter(verb="members.import_membership").count() == 1
+
+
+def batch_now(batch):
+    return ImportBatch.objects.select_related("job").get(pk=batch.pk)
+
+
+def woken(batch):
+    """The batch as it stands, after the timetable has looked for silent jobs."""
+    jobs.wake_waiting()
+    return batch_now(batch)
