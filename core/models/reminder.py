@@ -8,10 +8,16 @@ from core.scope import ScopedQuerySet
 
 
 class ReminderQuerySet(ScopedQuerySet):
+    def latest(self):
+        """Of each deadline the last stage reached: a run that caught up has written the stages before it too."""
+        later = Reminder.objects.filter(deadline=models.OuterRef("deadline"), pk__gt=models.OuterRef("pk"))
+        return self.filter(~models.Exists(later))
+
     def unread_by(self, user):
-        """In the user's scope, about something still open, and not put away by this user."""
+        """In the user's scope, the latest about something still open, and not put away by this user."""
         return (
             self.visible_to(user, "core.view_reminder")
+            .latest()
             .filter(deadline__state=DeadlineState.OPEN)
             .exclude(reads__user=user)
         )

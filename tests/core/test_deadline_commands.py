@@ -93,12 +93,20 @@ def test_deadlines_says_what_is_wrong_with_a_row_and_goes_on(run):
         (b"rule,date\nX,2026-01-01\n", "The first row must name the columns rule and trigger_date."),
         ("规则,日期\n".encode("gb18030"), "is not in UTF-8"),
         (b"\x50\x4b\x03\x04\xff\xfe", "is not in UTF-8"),
-        (b'rule,trigger_date\n"' + b"x" * 200_000, "is not a CSV file."),
     ],
 )
 def test_deadlines_refuses_an_unreadable_table_with_one_sentence(run, content, sentence):
     with pytest.raises(CommandError, match=sentence):
         run(content)
+
+
+def test_deadlines_refuses_a_cell_without_end(run):
+    usual = csv.field_size_limit(131_072)
+    try:
+        with pytest.raises(CommandError, match="is not a CSV file"):
+            run(b'rule,trigger_date\n"' + b"x" * 200_000)
+    finally:
+        csv.field_size_limit(usual)
 
 
 def test_deadlines_without_the_file_or_the_folder(tmp_path):
