@@ -29,14 +29,15 @@ def conflict_page(request, form, conflict, *, back_url):
     changed = set(form.changed_data)
     rows = []
     for bound in form.visible_fields():
-        before, theirs, mine = form.value_before(bound), present[bound.name], form.cleaned_data.get(bound.name)
+        values = form.value_before(bound), present[bound.name], form.cleaned_data.get(bound.name)
+        before, theirs, mine = (words(bound, value) for value in values)  # None and "" read the same
         if theirs != before or bound.name in changed:
             rows.append(
                 {
                     "label": bound.label,
-                    "before": words(bound, before),
-                    "theirs": words(bound, theirs),
-                    "mine": words(bound, mine) if bound.name in changed else "",
+                    "before": before,
+                    "theirs": theirs,
+                    "mine": mine if bound.name in changed else "",
                     "clash": bound.name in changed and theirs not in (before, mine),
                 }
             )
