@@ -1,5 +1,7 @@
 """Pages of imports: the list, a new one, and one sheet from reading over preview to what came of it."""
 
+import re
+
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -23,7 +25,10 @@ from core.sheets import SheetRefused
 from core.tables import IMPORT_BADGES, ImportTable, state_badge
 
 PAGE = 50
+SHORT = 12  # characters of a cell that stay on one line
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+# Before the commit a sound row is still to be stored; afterwards the outcome's own word holds.
+BEFORE = {Outcome.OK: gettext_lazy("to be stored"), Outcome.WARNING: gettext_lazy("to be stored, look at it")}
 OUTCOME_BADGES = {Outcome.ERROR: "late", Outcome.DUPLICATE: "rest", Outcome.WARNING: "soon", Outcome.OK: "good"}
 
 
@@ -129,6 +134,7 @@ def _rows(request, batch, kind):
     if batch.state not in (BatchState.PREVIEW, BatchState.COMMITTING, BatchState.COMMITTED):
         return {"rows": [], "outcomes": [], "codes": [], "following": "", "previous": "", "first": ""}
     counts = batch.counts
+    labels = dict(Outcome.choices) | ({} if batch.state == BatchState.COMMITTED else BEFORE)
     outcomes = [outcome for outcome in imports.GRAVITY if counts["outcomes"][outcome]]
     codes = [code for code in kind.outcomes if code in counts["codes"]]
     shown = request.GET.get("show", "")
@@ -142,13 +148,18 @@ def _rows(request, batch, kind):
     page, previous, following = _page(request, rows)
     address = f"?show={shown}"
     return {
-        "rows": [_described(row, kind) for row in kind(request.user).preview(page)],
+        "rows": [_described(row, kind, labels) for row in kind(request.user).preview(page)],
         "outcomes": [
-            {"key": outcome.value, "label": outcome.label, "count": counts["outcomes"][outcome], "on": shown == outcome}
+            {
+                "key": outcome.value,
+                "label": labels[outcome],
+                "count": counts["outcomes"][outcome],
+                "on": shown == outcome,
+            }
             for outcome in outcomes
         ],
         "codes": [
-            {"key": code, "label": kind.sentences[code], "count": counts["codes"][code], "on": shown == code}
+            {"key": code, "label": _matter(kind.sentences[code]), "count": counts["codes"][code], "on": shown == code}
             for code in codes
         ],
         "following": f"{address}&after={following}" if following else "",
@@ -173,12 +184,20 @@ def _number(text):
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
-def _described(row, kind):
+def _matter(sentence):
+    """What is the matter: a code's sentence as far as its colon, after which it says what to do."""
+    return re.split("[:：]", str(sentence), maxsplit=1)[0].rstrip(".。")
+
+
+def _described(row, kind, labels):
     """Add to a previewed row its colour and the sentences of its codes."""
     outcome = Outcome(row["outcome"])
     told = [{"code": code, "sentence": kind.sentences[code]} for code in row["codes"]]
-    cells = list(zip(kind.headings, row["cells"], strict=True))
-    return {**row, "cells": cells, "badge": OUTCOME_BADGES[outcome], "label": outcome.label, "told": told}
+    cells = [
+        {"heading": heading, "text": text, "short": len(text) <= SHORT}
+        for heading, text in zip(kind.headings, row["cells"], strict=True)
+    ]
+    return {**row, "cells": cells, "badge": OUTCOME_BADGES[outcome], "label": labels[outcome], "told": told}
 
 
 @require_POST
