@@ -72,6 +72,8 @@ def union_tree(request):
     held = reach(request.user, VIEW)
     tops = Union.objects.filter(parent__isnull=True) if held.everything else Union.objects.filter(path__in=held.paths)
     top = branch = branch_of(tops)
+    if opened is None and len(top["unions"]) == 1:  # one union alone says nothing: show what stands below it
+        [opened] = top["unions"]
     for key in [*opened.ancestor_ids, opened.pk] if opened else []:
         union = next((each for each in branch["unions"] if each.pk == key), None)
         if union:  # a union above my scope is in no branch

@@ -4,7 +4,7 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from lucide.templatetags.lucide import lucide
 
 register = template.Library()
@@ -71,7 +71,9 @@ def day(value):
     """Write a date as people say it: 11月18日, with the year unless it is this one."""
     if value is None:
         return ""
-    return date_format(value, "MONTH_DAY_FORMAT" if value.year == timezone.localdate().year else "DATE_FORMAT")
+    return date_format(
+        value, pgettext("format of a day of this year", "F j") if value.year == timezone.localdate().year else "DATE_FORMAT"
+    )
 
 
 @register.filter
