@@ -76,14 +76,14 @@ SENTENCES = identity.SENTENCES | {
     "DOCUMENT_NOT_SUPPORTED": gettext_lazy(
         "Only resident identity cards and residence permits of Hong Kong, Macao and Taiwan residents can be imported."
     ),
-    "PHONE_INVALID": gettext_lazy("This is no mobile number of the mainland: the row is stored without it."),
+    "PHONE_INVALID": gettext_lazy("This is no mobile number of the mainland: it is left out, add the right one."),
     "UNION_MISSING": gettext_lazy("The union code is missing: fill it in."),
     "UNION_UNKNOWN": gettext_lazy("There is no union with this code: correct it, or import the union first."),
     "UNION_OUT_OF_SCOPE": gettext_lazy("This union lies outside your part of the tree: ask the union above."),
-    "JOINED_ON_MISSING": gettext_lazy("The joining date is missing: the row is stored without it, add it later."),
+    "JOINED_ON_MISSING": gettext_lazy("The joining date is missing: it stays empty, add it."),
     "JOINED_ON_INVALID": gettext_lazy("The joining date cannot be read: write it as 2019-03-05."),
     "JOINED_ON_FUTURE": gettext_lazy("The joining date lies in the future: correct it."),
-    "EMPLOYMENT_UNKNOWN": gettext_lazy("This form of employment is not known: stored as «other», correct it later."),
+    "EMPLOYMENT_UNKNOWN": gettext_lazy("This form of employment is not known: it becomes «other», correct it."),
     "DUPLICATE_IN_FILE": gettext_lazy("The same person and union as a row above: counted once, nothing to do."),
     "ID_USED_BY_ANOTHER_NAME": gettext_lazy(
         "This identity number stands with another name already: check number and name against the card."

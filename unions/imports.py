@@ -73,8 +73,8 @@ SENTENCES = {
     ),
     "UNION_OUT_OF_SCOPE": gettext_lazy("This union lies outside your part of the tree: ask the union above."),
     "MOVE_NEEDED": gettext_lazy("This union stands below another one, and an import moves none: ask for the move."),
-    "USCC_MISSING": gettext_lazy("The credit code is missing: the row is stored without it, add it later."),
-    "TERM_UNKNOWN": gettext_lazy("The last election is missing: the end of the term is not known, add it later."),
+    "USCC_MISSING": gettext_lazy("The credit code is missing: it stays empty, add it."),
+    "TERM_UNKNOWN": gettext_lazy("The last election is missing: the end of the term is not known, add it."),
     "UPDATED": gettext_lazy("Stored already: the facts shown are changed."),
     "UNCHANGED": gettext_lazy("Stored already, and the row says nothing new: nothing to do."),
 }
