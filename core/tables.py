@@ -34,6 +34,11 @@ def state_badge(row, colours):
     return format_html('<span class="badge {}">{}</span>', colours[row.state], row.get_state_display())
 
 
+def job_badge(job):
+    """The state of a job, as it is shown, as a word in its colour."""
+    return format_html('<span class="badge {}">{}</span>', JOB_BADGES[job.shown_state], job.shown_state.label)
+
+
 class PaperTable(tables.Table):
     title = tables.Column(_("title"))
     number = tables.Column(_("number"), default="—")
@@ -70,7 +75,7 @@ class JobTable(tables.Table):
         return format_html('<a href="{}">{}</a>', reverse("job_page", args=[record.pk]), value)
 
     def render_state(self, record):
-        return state_badge(record, JOB_BADGES)
+        return job_badge(record)
 
 
 class ImportTable(tables.Table):

@@ -61,5 +61,10 @@ class Job(models.Model):
         return self.state in (JobState.DONE, JobState.FAILED)
 
     @property
+    def shown_state(self):
+        """A job that waits while other jobs do its parts is at work, for whoever looks at it."""
+        return JobState.RUNNING if self.state == JobState.WAITING and self.message else JobState(self.state)
+
+    @property
     def percent(self):
         return min(100, self.done * 100 // self.total) if self.total else 0

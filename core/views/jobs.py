@@ -11,7 +11,7 @@ from core.filters import JobFilter
 from core.models import Job
 from core.pages import ListPage
 from core.scope import needs, reach
-from core.tables import JOB_BADGES, JobTable, state_badge
+from core.tables import JobTable, job_badge
 
 
 class JobList(ListPage):
@@ -39,5 +39,5 @@ def job_page(request, job_pk):
     job = Job.objects.select_related("union", "created_by").filter(in_scope | own, pk=job_pk).first()
     if job is None:
         raise Http404
-    context = {"job": job, "badge": state_badge(job, JOB_BADGES)}
+    context = {"job": job, "badge": job_badge(job)}
     return render(request, "jobs/job_page.html#job" if request.htmx else "jobs/job_page.html", context)

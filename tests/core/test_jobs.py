@@ -1,5 +1,6 @@
 """Jobs: claimed once, run to the end, tried again, taken over, never doubled."""
 
+import signal
 import threading
 import time
 from datetime import timedelta
@@ -11,6 +12,7 @@ from django.utils import timezone
 from core import jobs, tasks
 from core.jobs import JobRefused, NotYet, RunLost, job_task
 from core.models import Job
+from tests.workers import broker, wait_for, workers  # noqa: F401
 
 SECRET = "陈堃 210402199003078231"
 RAN = []
@@ -214,3 +216,47 @@ def test_job_of_a_rolled_back_transaction_never_was():
         make("tests.count")
         transaction.set_rollback(True)
     assert Job.objects.count() == 0
+
+
+# --- A real broker and real workers --------------------------------------------------------------------------------
+
+
+def any_job():
+    """A job that a worker process knows: its task is not one of this module's."""
+    return jobs.start("core.tasks.make_paper", title="试一试", by=None)
+
+
+@pytest.mark.worker
+@pytest.mark.django_db(transaction=True)
+def test_worker_outlives_a_broker_that_goes_and_comes(broker, workers):  # noqa: F811
+    broker.stop()
+    worker = workers.start()  # before there is a broker
+    time.sleep(3)
+    broker.start()
+    first = any_job()
+    wait_for(lambda: Job.objects.get(pk=first.pk).attempts)
+    broker.stop()
+    time.sleep(3)
+    second = any_job()
+    assert Job.objects.get(pk=second.pk).heartbeat_at is None  # not delivered
+    broker.start()
+    tasks.wake_jobs()
+    wait_for(lambda: Job.objects.get(pk=second.pk).attempts)
+    assert worker.poll() is None
+
+
+@pytest.mark.worker
+@pytest.mark.django_db(transaction=True)
+def test_broker_that_does_not_answer_holds_nobody_up(broker):  # noqa: F811
+    job = any_job()
+    broker.process.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        assert not jobs.wake(job)
+        assert time.monotonic() - began < 7  # one socket time-out
+        began = time.monotonic()
+        for _time in range(20):
+            assert not jobs.wake(job)
+        assert time.monotonic() - began < 0.1
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
