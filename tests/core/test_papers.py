@@ -4,7 +4,7 @@ import errno
 import hashlib
 import threading
 import time
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -287,6 +287,22 @@ def test_two_slices_finishing_at_once_make_one_join(tree, city, monkeypatch):
     assert (paper.state, paper.serial) == (PaperState.VALID, 1)
     assert AuditEvent.objects.filter(verb="core.issue_paper").count() == 1
     assert len(list(Path(paper.file.path).parent.iterdir())) == 1
+
+
+def test_join_killed_in_the_middle_is_made_again_with_the_same_number(asked):
+    jobs.step_now(asked.job)
+    jobs.run_now(asked.slices.get().job)
+    papers._number(claimed(asked.job), papers._paper_of(asked.job))  # and then the worker was killed, leaving these
+    asked.refresh_from_db()
+    folder = Path(default_storage.path(f"papers/{asked.issued_at:%Y/%m}"))
+    folder.mkdir(parents=True)
+    for name in (f"{asked.pk}-dead.part", f"{asked.pk}-dead.pdf"):
+        (folder / name).write_bytes(b"%PDF half")
+    Job.objects.filter(pk=asked.job_id).update(heartbeat_at=timezone.now() - timedelta(days=1))
+    tasks.make_paper(asked.job_id)
+    issued = Paper.objects.get(pk=asked.pk)
+    assert (issued.state, issued.number, issued.serial) == (PaperState.VALID, asked.number, 1)
+    assert list(folder.iterdir()) == [Path(issued.file.path)]
 
 
 def test_run_that_lost_its_slice_leaves_no_file(asked):
