@@ -24,7 +24,7 @@ from core.models.imports import BatchState, Outcome
 from core.sheets import SheetRefused
 
 READ, COMMIT = "core.tasks.read_import", "core.tasks.commit_import"
-CHUNK = 2000  # rows a short transaction
+CHUNK = 5000  # rows a short transaction
 TRIES = 3  # of a commit that another writer gets into the way of
 LOCK = 0x494D5054  # PostgreSQL advisory lock: commits of imports wait for each other
 GRAVITY = (Outcome.ERROR, Outcome.DUPLICATE, Outcome.WARNING, Outcome.OK)  # the gravest first

@@ -272,11 +272,10 @@ def _measure(path):
 
 
 def _fits(file, parts):
-    """Whether the parts, really unpacked, stay within our bounds: bytes, cells of the rectangle, bytes of text."""
+    """Whether the parts, really unpacked, stay within our bounds: bytes, cells of a rectangle, bytes of text."""
     unpacked = longest = cells = 0
-    width, height = 26, 99_999
     for part in parts:
-        texts, kept = None, b""
+        texts, kept, width, height = None, b"", 26, 99_999
         for piece in _unpack(file, part):
             unpacked += len(piece)
             if unpacked > MOST_UNPACKED or len(kept) > 16 * PIECE:
@@ -294,21 +293,18 @@ def _fits(file, parts):
             for letters, below, far_below in set(_FAR.findall(whole)):
                 width = max(width, _column(letters))
                 height = max(height, int(below or far_below))
-    if cells > MOST_CELLS or (width * height > MOST_CELLS and _rectangle(file, parts) > MOST_CELLS):
-        return False
-    return longest * cells <= MOST_TEXT or _text_bytes(file, parts) <= MOST_TEXT
+        if width * height > MOST_CELLS and _rectangle(file, part) > MOST_CELLS:
+            return False
+    return cells <= MOST_CELLS and (longest * cells <= MOST_TEXT or _text_bytes(file, parts) <= MOST_TEXT)
 
 
-def _rectangle(file, parts):
-    """The largest rectangle that the filled cells of a part span, in cells: coloured empty cells do not count."""
-    largest = 0
-    for part in parts:
-        width = height = 0
-        for whole in _tags(file, part):
-            for letters, row in _FILLED.findall(whole):
-                width, height = max(width, _column(letters)), max(height, int(row))
-        largest = max(largest, width * height)
-    return largest
+def _rectangle(file, part):
+    """The rectangle that the filled cells of a part span, in cells: coloured empty cells do not count."""
+    width = height = 0
+    for whole in _tags(file, part):
+        for letters, row in _FILLED.findall(whole):
+            width, height = max(width, _column(letters)), max(height, int(row))
+    return width * height
 
 
 def _text_bytes(file, parts):

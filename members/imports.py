@@ -9,6 +9,7 @@ import unicodedata
 import uuid
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from itertools import islice
 
 from django.utils import timezone
@@ -266,12 +267,10 @@ class MemberImport(ImportKind):
             row.name = masked(row.name)[: identity.NAME_LENGTH]
 
     def _read_number(self, row, cell):
-        typed_as_text = isinstance(cell, str)
         number = identity.normalise_number(sheets.text(cell))
-        if number and ((not typed_as_text and not isinstance(cell, date)) or damaged(number)):
+        fault = identity.fault_of(number, self.today)
+        if isinstance(cell, int | float) or (fault and damaged(number)):
             fault = "ID_DAMAGED_BY_EXCEL"
-        else:
-            fault = identity.fault_of(number, self.today)
         if fault:
             row.codes.append(fault)
             if number:
@@ -542,7 +541,12 @@ def masked(text):
 
 def _plain(cell):
     """A cell as text by NFKC without any white space."""
-    return "".join(unicodedata.normalize("NFKC", sheets.text(cell)).split())
+    return _plain_text(cell if isinstance(cell, str) else sheets.text(cell)) if cell != "" else ""
+
+
+@lru_cache(maxsize=10_000)  # registers say the same few words over and over
+def _plain_text(text):
+    return "".join(unicodedata.normalize("NFKC", text).replace("\0", "").split())
 
 
 def _label(name):

@@ -146,7 +146,9 @@ class Membership(models.Model):
     """A person's membership in one union from joining to leaving; at most one is open a person."""
 
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="memberships")
-    union = models.ForeignKey("unions.Union", on_delete=models.PROTECT, related_name="memberships", verbose_name=_("union"))
+    union = models.ForeignKey(  # found by the two indexes below that begin with it
+        "unions.Union", on_delete=models.PROTECT, db_index=False, related_name="memberships", verbose_name=_("union")
+    )
     state = models.CharField(_("state"), max_length=16, choices=MembershipState, default=MembershipState.ACTIVE)
     joined_on = models.DateField(_("joined on"), null=True, blank=True)
     ended_on = models.DateField(_("ended on"), null=True, blank=True)
@@ -207,7 +209,7 @@ class StagedMember(StagedRow):
     phone_index = models.CharField(max_length=64, blank=True)
     phone_masked = models.CharField(max_length=11, blank=True)
     ethnicity = models.CharField(max_length=20, blank=True)
-    union = models.ForeignKey("unions.Union", on_delete=models.PROTECT, null=True, related_name="+")
+    union = models.ForeignKey("unions.Union", on_delete=models.PROTECT, null=True, db_index=False, related_name="+")
     joined_on = models.DateField(null=True)
     employment = models.CharField(max_length=10, blank=True)
     occupation_group = models.CharField(max_length=16, blank=True)
@@ -216,8 +218,10 @@ class StagedMember(StagedRow):
     post = models.CharField(max_length=50, blank=True)
     card_no = models.CharField(max_length=30, blank=True)
     notes = models.CharField(max_length=200, blank=True)
-    person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, related_name="+")
-    membership = models.ForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
+    membership = models.ForeignKey(
+        Membership, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+"
+    )
 
     class Meta(StagedRow.Meta):
         abstract = False

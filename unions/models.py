@@ -341,4 +341,5 @@ class StagedUnion(StagedRow):
     founded_on = models.DateField(null=True)
     term_years = models.PositiveSmallIntegerField(null=True)
     elected_on = models.DateField(null=True)
-    union = models.ForeignKey(Union, on_delete=models.SET_NULL, null=True, related_name="+")  # the stored one, if any
+    # The stored one, if any.
+    union = models.ForeignKey(Union, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")

@@ -72,7 +72,8 @@ class ImportBatch(models.Model):
 class StagedRow(models.Model):
     """One row of a sheet after reading, checking and sealing; each importing app adds its typed columns."""
 
-    batch = models.ForeignKey(ImportBatch, on_delete=models.CASCADE, related_name="%(class)ss")
+    # Every index of this table begins with the batch; one more a row would cost the commit, and nobody would use it.
+    batch = models.ForeignKey(ImportBatch, on_delete=models.CASCADE, db_index=False, related_name="%(class)ss")
     row = models.PositiveIntegerField(_("row"))  # as Excel numbers it
     outcome = models.CharField(_("outcome"), max_length=9, choices=Outcome)
     codes = models.JSONField(_("codes"), default=list)
