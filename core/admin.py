@@ -5,6 +5,8 @@ from allauth.account.models import EmailAddress
 from allauth.mfa import admin as _mfa_admin  # noqa: F401
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from core.models import AuditEvent, AuditSeal, CalendarDay, CalendarYear, DeadlineRule, Setting
 from core.resources import CalendarDayResource, CalendarYearResource, DeadlineRuleResource, SettingResource
@@ -39,9 +41,35 @@ class AuditSealAdmin(TrailAdmin):
 class DeadlineRuleAdmin(StandardsAdmin):
     resource_classes = [DeadlineRuleResource]
     fixed = ("code",)
-    list_display = ("code", "name", "length", "unit", "backward", "roll", "side", "length_status", "unit_status")
-    list_filter = ("side", "unit", "length_status", "unit_status", "jurisdiction")
+    list_display = ("name", "counted", "side", "status", "legal_basis", "identity")
+    list_filter = ("side", "unit", "unit_status", "jurisdiction")
     search_fields = ("code__icontains", "name__icontains", "legal_basis__icontains")
+
+    @admin.display(description=_("length"))
+    def counted(self, rule):
+        return f"{rule.length} {rule.get_unit_display()}"
+
+    @admin.display(description=_("status"))
+    def status(self, rule):
+        labels = dict.fromkeys([rule.get_length_status_display(), rule.get_unit_status_display()])
+        return " / ".join(map(str, labels))
+
+    @admin.display(description=_("code"), ordering="code")
+    def identity(self, rule):
+        return format_html("<code>{}</code>", rule.code)
+
+
+class InYear(admin.SimpleListFilter):
+    """The days of one year, of those in the calendar."""
+
+    title = _("year")
+    parameter_name = "year"
+
+    def lookups(self, request, model_admin):
+        return [(str(year), str(year)) for year in CalendarYear.objects.values_list("year", flat=True)]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(date__year=int(self.value())) if (self.value() or "").isdecimal() else queryset
 
 
 @admin.register(CalendarDay)
@@ -49,21 +77,28 @@ class CalendarDayAdmin(StandardsAdmin):
     resource_classes = [CalendarDayResource]
     fixed = ("date",)
     list_display = ("date", "kind", "name", "notice_no")
-    list_filter = ("kind", "name")
-    date_hierarchy = "date"
+    list_filter = ("kind", InYear)
 
 
 @admin.register(CalendarYear)
 class CalendarYearAdmin(StandardsAdmin):
     resource_classes = [CalendarYearResource]
     fixed = ("year",)
-    list_display = ("year", "notice_no", "published")
+    list_display = ("year", "notice_no", "state")
+
+    @admin.display(description=_("status"), ordering="published")
+    def state(self, year):
+        return _("published") if year.published else _("not yet published")
 
 
 @admin.register(Setting)
 class SettingAdmin(StandardsAdmin):
     resource_classes = [SettingResource]
     fixed = ("key",)
-    list_display = ("key", "label", "value", "status", "valid_from", "valid_to", "legal_basis")
+    list_display = ("label", "value", "status", "valid_from", "valid_to", "legal_basis", "identity")
     list_filter = ("status",)
     search_fields = ("key__icontains", "label__icontains")
+
+    @admin.display(description=_("key"), ordering="key")
+    def identity(self, setting):
+        return format_html("<code>{}</code>", setting.key)

@@ -3,6 +3,7 @@
 from django.core.exceptions import PermissionDenied
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV, XLSX
+from import_export.forms import ExportForm
 
 from core import audit, standards
 from core.scoped_admin import ScopedModelAdmin
@@ -13,6 +14,7 @@ class StandardsAdmin(ImportExportMixin, ScopedModelAdmin):
 
     fixed = ()
     formats = [CSV, XLSX]
+    export_form_class = ExportForm  # all columns: what is taken away can be brought back
     to_encoding = "utf-8-sig"  # Excel reads Chinese in a CSV file only with the mark
 
     def write(self, request, obj, form, change):

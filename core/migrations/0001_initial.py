@@ -40,12 +40,12 @@ class Migration(migrations.Migration):
             fields=[
                 ('date', models.DateField(primary_key=True, serialize=False, verbose_name='date')),
                 ('kind', models.CharField(choices=[('OFF', 'rest day'), ('WORK', 'make-up working day')], max_length=4, verbose_name='kind')),
-                ('name', models.CharField(blank=True, max_length=40, verbose_name='name')),
+                ('name', models.CharField(blank=True, max_length=40, verbose_name='holiday')),
                 ('notice_no', models.CharField(blank=True, max_length=100, verbose_name='notice')),
             ],
             options={
-                'verbose_name': 'calendar day',
-                'verbose_name_plural': 'calendar days',
+                'verbose_name': 'holiday or make-up day',
+                'verbose_name_plural': 'holidays and make-up days',
                 'ordering': ['-date'],
             },
         ),
@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(max_length=60, unique=True, verbose_name='code')),
-                ('name', models.CharField(max_length=60, verbose_name='name')),
+                ('name', models.CharField(max_length=60, verbose_name='period')),
                 ('length', models.PositiveSmallIntegerField(verbose_name='length')),
                 ('unit', models.CharField(choices=[('CD', 'calendar days'), ('WD', 'working days'), ('MONTH', 'months'), ('YEAR', 'years')], max_length=5, verbose_name='unit')),
                 ('backward', models.BooleanField(default=False, verbose_name='counted backward')),

@@ -30,12 +30,12 @@ class CalendarDay(models.Model):
 
     date = models.DateField(_("date"), primary_key=True)
     kind = models.CharField(_("kind"), max_length=4, choices=DayKind)
-    name = models.CharField(_("name"), max_length=40, blank=True)
+    name = models.CharField(_("holiday"), max_length=40, blank=True)
     notice_no = models.CharField(_("notice"), max_length=100, blank=True)
 
     class Meta:
-        verbose_name = _("calendar day")
-        verbose_name_plural = _("calendar days")
+        verbose_name = _("holiday or make-up day")
+        verbose_name_plural = _("holidays and make-up days")
         ordering = ["-date"]
 
     def __str__(self):

@@ -25,7 +25,7 @@ class DeadlineRule(models.Model):
     """One statutory or local period (rulebook §0, §4.2; columns as in the rule catalogue)."""
 
     code = models.CharField(_("code"), max_length=60, unique=True)
-    name = models.CharField(_("name"), max_length=60)
+    name = models.CharField(_("period"), max_length=60)
     length = models.PositiveSmallIntegerField(_("length"))
     unit = models.CharField(_("unit"), max_length=5, choices=Unit)
     backward = models.BooleanField(_("counted backward"), default=False)
