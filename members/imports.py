@@ -430,9 +430,7 @@ class MemberImport(ImportKind):
 def people(indexes):
     """Return {blind index: Known} of the people stored under `indexes`."""
     found, by_key = {}, {}
-    persons = Person.objects.order_by().filter(id_index__in=indexes)
-    names = ("id_index", "pk", "uuid", "name", "deceased_on", "phone_index", "phone_masked", "ethnicity")
-    for index, pk, key, name, deceased_on, *rest in persons.values_list(*names).iterator():
+    for index, pk, key, name, deceased_on, *rest in staging.people(indexes) if indexes else ():
         found[index] = by_key[pk] = Known(pk, key, name, deceased_on is not None, *rest)
     if by_key:
         memberships = Membership.objects.order_by().filter(person_id__in=list(by_key))

@@ -4,6 +4,8 @@ The ORM has no INSERT … SELECT. Names of tables and columns come from the mode
 staging table does not say gets the model's default, so that a new column needs no change here.
 """
 
+import uuid
+
 from django.db import connection
 from django.utils import timezone
 
@@ -47,6 +49,22 @@ def outdated(batch, outside):
         )""",
         [batch.pk, *outside],
     )
+
+
+def people(indexes):
+    """Yield (blind index, key, uuid, name, died on, phone index, phone masked, ethnicity) of people by blind indexes.
+
+    Written out, because the ORM takes longer to write down 5,000 indexes than the database takes to find them.
+    """
+    marks = ", ".join(["%s"] * len(indexes))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id_index, id, uuid, name, deceased_on, phone_index, phone_masked, ethnicity"
+            f" FROM {P} WHERE id_index IN ({marks})",
+            indexes,
+        )
+        for index, key, found, *rest in cursor.fetchall():
+            yield index, key, found if isinstance(found, uuid.UUID) else uuid.UUID(found), *rest
 
 
 def store(batch):
