@@ -120,10 +120,10 @@ def _second(rule, reading, other, story):
     else:
         period = SECOND_PERIOD.get(other.unit, PERIOD[other.unit]).format(other.length)
         end = story.end(other, backward=rule.backward)
-    text = f"另一种读法为{period}：{end}"
+    text = f"另一种算法为{period}：{end}"
     if other.due == reading.due:
-        return f"{text}，两种读法同日"
-    return f"{text}。两种读法不同，按较早的{story.full(min(reading.due, other.due))}掌握"
+        return f"{text}，两种算法同日"
+    return f"{text}。两种算法不同，按较早的{story.full(min(reading.due, other.due))}掌握"
 
 
 def _unsure(rule, other):
