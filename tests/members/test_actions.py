@@ -156,6 +156,7 @@ def test_two_officers_enrolling_one_person_at_once_one_wins_and_one_is_told():
     outcomes = []
 
     def enrol(union, known):
+        translation.activate("en")  # each thread has a language of its own
         start.wait()
         try:
             member(union, id_number=known)

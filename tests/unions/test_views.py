@@ -242,7 +242,7 @@ def test_term_list_overdue_first_unknown_last_each_with_its_reason(tree, elected
     assert listed(client, "term_list", state="soon") == [tree.sibling.name]
 
 
-@pytest.mark.parametrize(("url", "queries"), [("union_list", 7), ("term_list", 8), ("union_tree", 5)])
+@pytest.mark.parametrize(("url", "queries"), [("union_list", 7), ("term_list", 8), ("union_tree", 6)])
 def test_lists_ask_as_often_for_three_rows_as_for_one(
     tree, elected, city, client_of, django_assert_num_queries, url, queries
 ):
