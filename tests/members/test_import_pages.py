@@ -259,6 +259,24 @@ def test_a_commit_that_fails_can_be_asked_for_again(upload, enterprise, monkeypa
     assert Membership.objects.count() == 1
 
 
+def test_a_union_sheet_goes_the_same_way(client_of, district, tree):
+    client = client_of(district)
+    sheet = (
+        "工会编码,上级工会编码,工会名称,组织类型,任期年限\nT0109,T01,滨河区九道街道工会,街道工会,5\nT02,T00,东山,x,5\n"
+    )
+    client.post(reverse("import_new", args=["unions"]), {"file": SimpleUploadedFile("工会.csv", sheet.encode())})
+    batch = ImportBatch.objects.get()
+    jobs.run_now(batch.job)
+    page = text_of(client, page_of(batch))
+    assert "This union lies outside your part of the tree" in page
+    assert "滨河区九道街道工会" in text_of(client, page_of(batch) + "?show=warning")
+    client.post(commit_of(batch))
+    batch.refresh_from_db()
+    jobs.run_now(batch.job)
+    assert tree.district.children.filter(code="T0109").exists()
+    assert "1 row was stored by" in text_of(client, page_of(batch))
+
+
 # --- Who sees it ---------------------------------------------------------------------------------------------------
 
 

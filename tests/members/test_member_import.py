@@ -1,11 +1,15 @@
 """What becomes of each row of a register: the sample, every code, who is met in file and store, what is stored."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import openpyxl
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection
 from hypothesis import HealthCheck, given
@@ -669,3 +673,43 @@ def test_random_registers_agree_with_the_reference(tree, root, tmp_path, files, 
         for first, second in zip(codes, again, strict=True):
             if MemberImport.grave(first) != Outcome.ERROR:
                 assert second[-1] == "ALREADY_MEMBER"
+
+
+# --- At the same time ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_commits_and_an_enrolment_at_the_same_moment_double_nothing(preview, tree, root):
+    rows = [row("张三", number(place)) for place in range(300)]
+    batches = [preview(*rows), preview(*reversed(rows))]
+    for batch in batches:
+        assert imports.ask_commit(batch, by=root)
+        batch.refresh_from_db()
+    start = threading.Barrier(3)
+
+    def enrol_some():
+        refused = 0
+        for place in range(0, 300, 7):
+            try:
+                member(tree.sibling, name="张三", id_number=number(place))
+            except ValidationError:
+                refused += 1
+        return refused
+
+    def at_once(work):
+        try:
+            start.wait(10)
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        works = [partial(imports.commit, batch) for batch in batches] + [enrol_some]
+        outcomes = [future.result(60) for future in [pool.submit(at_once, work) for work in works]]
+    by_hand = 43 - outcomes[2]
+    assert Membership.objects.count() == Person.objects.count() == 300
+    assert Membership.objects.filter(union=tree.sibling).count() == by_hand
+    told = [imports.Tally(ImportBatch.objects.get(pk=batch.pk).counts).codes for batch in batches]
+    stored = [300 - codes["ALREADY_MEMBER"] - codes["ACTIVE_ELSEWHERE"] - codes["UPDATED"] for codes in told]
+    assert sum(stored) == 300 - by_hand
+    assert [Membership.objects.filter(batch=batch).count() for batch in batches] == stored
