@@ -28,8 +28,12 @@ class TrailAdmin(ScopedModelAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(TrailAdmin):
-    list_display = ("id", "at", "actor_name", "verb", "target_text", "reason", "address")
+    list_display = ("id", "at", "actor_name", "verb_code", "target_text", "reason", "address")
     search_fields = ("verb__startswith", "actor_name__startswith", "target_id__exact", "request_id__exact")
+
+    @admin.display(description=_("verb"), ordering="verb")
+    def verb_code(self, event):
+        return format_html("<code>{}</code>", event.verb)
 
 
 @admin.register(AuditSeal)

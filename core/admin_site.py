@@ -7,7 +7,16 @@ from django.contrib.auth.decorators import login_not_required
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.cache import never_cache
+
+# Django's own messages that its Chinese catalogue leaves untranslated: ours translates them.
+LEFT_IN_ENGLISH = (
+    gettext_noop("Model name"),
+    gettext_noop("Add link"),
+    gettext_noop("Change or view list link"),
+    gettext_noop("After you’ve created a user, you’ll be able to edit more user options."),
+)
 
 
 class PortalAdminSite(admin.AdminSite):

@@ -201,7 +201,7 @@ class CommitteeQuerySet(ScopedQuerySet):
 class Committee(models.Model):
     """A union committee from its election to the next; the term's end is derived and never rolls (§1.4)."""
 
-    union = models.ForeignKey(Union, on_delete=models.PROTECT, related_name="committees")
+    union = models.ForeignKey(Union, on_delete=models.PROTECT, related_name="committees", verbose_name=_("union"))
     number = models.PositiveSmallIntegerField(_("term number"), default=1)  # 第几届
     elected_on = models.DateField(_("elected on"))
     term_years = models.PositiveSmallIntegerField(_("length of term"))

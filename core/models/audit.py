@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 class AuditEvent(models.Model):
     """One thing that happened. Written by `core.audit.record` only; the database refuses any change."""
 
-    id = models.BigIntegerField(primary_key=True)  # allocated before the insert, so that the MAC covers it
+    id = models.BigIntegerField(_("number"), primary_key=True)  # allocated before the insert, so that the MAC covers it
     at = models.DateTimeField(_("at"), db_index=True)
     actor_id = models.BigIntegerField(_("actor"), null=True)
     actor_name = models.CharField(_("actor name"), max_length=150)
@@ -39,7 +39,7 @@ class AuditEvent(models.Model):
 class AuditSeal(models.Model):
     """A digest over consecutive events, chained to the seal before it."""
 
-    id = models.BigIntegerField(primary_key=True)
+    id = models.BigIntegerField(_("number"), primary_key=True)
     at = models.DateTimeField(_("at"))
     from_id = models.BigIntegerField(_("first event"))
     to_id = models.BigIntegerField(_("last event"))

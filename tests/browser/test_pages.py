@@ -73,14 +73,14 @@ def english(page):
 def check(page, shoot, name, *, chinese=True):
     axe(page)
     if chinese:
-        assert english(page) == []
+        assert " ".join(sorted(set(english(page)))) == ""
     shoot(page, name)
 
 
 @pytest.mark.parametrize("width", SIZES)
 @pytest.mark.parametrize(("name", "parameters"), PAGES, ids=[name for name, _parameters in PAGES])
-def test_page(name, parameters, width, furnished, city, open_as, shoot):
-    page = open_as(city, width=width)
+def test_page(name, parameters, width, furnished, city, secadmin, open_as, shoot):
+    page = open_as(secadmin if name == "role_list" else city, width=width)
     kwargs = {}
     for parameter in parameters:
         if parameter == "kind":
@@ -122,6 +122,7 @@ def test_page_for_those_who_may_not(where, width, furnished, nobody, neighbour, 
     check(page, shoot, f"refused-{where}")
 
 
+ADMIN_ALTS = {"Search", "True", "False"}  # texts of pictures that stand in Django's templates and code, untranslatable
 ADMIN_PAGES = [
     ("index", []),
     *((f"{model._meta.app_label}_{model._meta.model_name}_changelist", []) for model in admin.site._registry),
@@ -135,5 +136,5 @@ ADMIN_PAGES += [
 def test_page_of_the_admin(name, furnished, root, open_as, shoot):
     page = open_as(root)
     assert page.goto(reverse(f"admin:{name}")).status == 200
-    assert english(page) == []
     shoot(page, f"admin-{name}")
+    assert sorted(set(english(page)) - ADMIN_ALTS) == []
