@@ -35,7 +35,7 @@ STAGED = ("row", "outcome", "codes", "shown", "changes")  # the columns every st
 
 
 class Overtaken(Exception):
-    """Somebody else wrote what the commit was about to write: it is rolled back and tried on the new state."""
+    """Others keep writing what the commit is about to write: it is rolled back and tried on the new state."""
 
 
 class ImportKind:

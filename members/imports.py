@@ -123,6 +123,8 @@ EMPLOYMENTS = {
     "其他": (Employment.OTHER.value, ""),
 }
 
+PATIENCE = 20  # times that a commit looks again at rows somebody else was quicker with
+
 _SCIENTIFIC = re.compile(r"[0-9]+(\.[0-9]*)?E\+?[0-9]+", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\d{9,}[Xx]?")
 
@@ -360,11 +362,14 @@ class MemberImport(ImportKind):
         rows = StagedMember.objects.filter(batch=batch, union__isnull=False)
         used = set(rows.order_by().values_list("union_id", flat=True).distinct())
         indexes = staging.outdated(batch, sorted(used - self.covered))
-        for start in range(0, len(indexes), imports.CHUNK):
-            self._judge_again(batch, indexes[start : start + imports.CHUNK])
+        self._judge_again(batch, indexes)
 
     def _judge_again(self, batch, indexes):
         """Compare the rows about some people once more with what is stored now, in the order of the file."""
+        for start in range(0, len(indexes), imports.CHUNK):
+            self._judge_some_again(batch, indexes[start : start + imports.CHUNK])
+
+    def _judge_some_again(self, batch, indexes):
         known, said, changed = people(indexes), {}, []
         for staged in StagedMember.objects.filter(batch=batch, id_index__in=indexes).order_by("row"):
             was = staged.outcome, staged.codes
@@ -396,8 +401,13 @@ class MemberImport(ImportKind):
 
     def commit(self, batch):
         self.refresh(batch)
-        if not staging.store(batch):
-            raise Overtaken
+        for _quicker in range(PATIENCE):
+            left_out = staging.enrol(batch)
+            if not left_out:
+                staging.change(batch)
+                return
+            self._judge_again(batch, left_out)
+        raise Overtaken
 
     # --- Preview ---
 

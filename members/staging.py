@@ -67,10 +67,11 @@ def people(indexes):
             yield index, key, found if isinstance(found, uuid.UUID) else uuid.UUID(found), *rest
 
 
-def store(batch):
-    """Write the storable rows of `batch`; returns whether every one of them found its place.
+def enrol(batch):
+    """Write new people and memberships; returns the blind indexes of rows that found no place (normally none).
 
-    A row that somebody else was quicker with is left out by the database's own unique keys.
+    A row that somebody else was quicker with is left out by the database's own unique keys. Called again after those
+    rows were judged anew, it writes only what is still missing.
     """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     values = {name: f"s.{name}" for name in PERSON_FACTS} | {"uuid": "s.person_uuid"}
@@ -89,14 +90,19 @@ def store(batch):
         f" WHERE {STORABLE} AND s.membership_id IS NULL ORDER BY s.row ON CONFLICT DO NOTHING",
         [*defaults, batch.pk],
     )
-    wanted = StagedMember.objects.filter(batch=batch, outcome__in=("ok", "warning"), membership__isnull=True).count()
-    if enrolled != wanted:
-        return False
-    _update(batch)
-    return True
+    if enrolled == StagedMember.objects.filter(batch=batch, outcome__in=("ok", "warning"), membership=None).count():
+        return []
+    return _column(
+        f"""
+        SELECT s.id_index FROM {S} s WHERE {STORABLE} AND s.membership_id IS NULL AND NOT EXISTS (
+            SELECT 1 FROM {P} p JOIN {M} m ON m.person_id = p.id
+            WHERE p.uuid = s.person_uuid AND m.batch_id = s.batch_id
+        )""",
+        [batch.pk],
+    )
 
 
-def _update(batch):
+def change(batch):
     """Change the facts of people and memberships that are stored already: an empty value of the row changes nothing."""
     _run(
         f"""

@@ -247,7 +247,7 @@ def test_a_commit_that_fails_can_be_asked_for_again(upload, enterprise, monkeypa
     client.post(commit_of(batch))
     batch.refresh_from_db()
     with monkeypatch.context() as patch:
-        patch.setattr("members.staging.store", lambda batch: 1 / 0)
+        patch.setattr("members.staging.enrol", lambda batch: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             jobs.run_now(batch.job)
     batch.refresh_from_db()

@@ -534,8 +534,8 @@ def test_a_role_lost_meanwhile_keeps_the_rows_out(preview, district):
     assert Membership.objects.count() == 0
 
 
-def test_somebody_quicker_during_the_commit_is_met_by_trying_again(preview, tree, monkeypatch):
-    """The looks before the insert see nobody, the unique keys do: the commit is rolled back and tried anew."""
+def test_somebody_quicker_during_the_commit_is_met_by_looking_again(preview, tree, monkeypatch):
+    """The looks before the insert see nobody, the unique keys do."""
     batch = preview(row("张三", number(1)), row("李四", number(2)))
     member(
         tree.enterprise,
