@@ -134,7 +134,10 @@ def open_many(openings, *, by):
     Deadline.objects.bulk_create(new, batch_size=CHUNK)
     audit.record_many(
         {
-            "verb": "core.open_deadline", "target": row, "by": by, "union": row.union_id,
+            "verb": "core.open_deadline",
+            "target": row,
+            "by": by,
+            "union": row.union_id,
             "changes": {"due": [None, row.due]},
         }
         for row in new
@@ -175,8 +178,12 @@ def close(deadlines, state, *, on, by, reason=""):
         Deadline.objects.filter(pk__in=[row.pk for row in closing[start : start + CHUNK]]).update(**facts)
     audit.record_many(
         {
-            "verb": "core.close_deadline", "target": row, "by": by, "union": row.union_id,
-            "changes": {"state": [row.state, state], "closed_on": [None, on]}, "reason": reason,
+            "verb": "core.close_deadline",
+            "target": row,
+            "by": by,
+            "union": row.union_id,
+            "changes": {"state": [row.state, state], "closed_on": [None, on]},
+            "reason": reason,
         }
         for row in closing
     )

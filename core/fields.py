@@ -68,7 +68,7 @@ class BlindIndex(models.CharField):
         super().__init__(**kwargs)
 
     def deconstruct(self):
-        name, path, args, kwargs = super().deconstruct()
+        name, path, _args, kwargs = super().deconstruct()
         for key in ("max_length", "blank", "editable"):
             kwargs.pop(key, None)
         return name, path, [self.source], kwargs

@@ -1,7 +1,7 @@
 """Sealing personal data: AES-GCM under a key ring, blind indexes for finding, and MACs for the audit trail.
 
 Keys come from the environment. A ring is «id:base64,id:base64»: the first key seals, all of them open. Sealed text is
-«id:base64(nonce ‖ ciphertext ‖ tag)» and bound to its place (model, field, row uuid): moved elsewhere, it does not open.
+«id:base64(nonce ‖ ciphertext ‖ tag)» and bound to its place (model, field, row uuid): moved elsewhere it does not open.
 """
 
 import base64

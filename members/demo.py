@@ -1,7 +1,7 @@
 """The demo's fictional city 云河市: unions, officers, members and accounts, the same on every machine.
 
-Everything is drawn from one seeded generator; dates are relative to today, so that the demo never grows old. All persons
-and unions are invented. Nothing here is needed by the portal to run.
+Everything is drawn from one seeded generator; dates are relative to today, so that the demo never grows old. All
+persons and unions are invented. Nothing here is needed by the portal to run.
 """
 
 import random
@@ -25,29 +25,59 @@ DISTRICTS = [
 ]
 
 INDUSTRIES = [
-    ("机械制造", "制造业"), ("电子", "制造业"), ("食品", "制造业"), ("医药", "制造业"), ("纺织", "制造业"),
-    ("建筑安装", "建筑业"), ("物流", "交通运输、仓储和邮政业"), ("商贸", "批发和零售业"), ("物业服务", "房地产业"),
-    ("餐饮", "住宿和餐饮业"), ("信息技术", "信息传输、软件和信息技术服务业"), ("家政服务", "居民服务业"),
+    ("机械制造", "制造业"),
+    ("电子", "制造业"),
+    ("食品", "制造业"),
+    ("医药", "制造业"),
+    ("纺织", "制造业"),
+    ("建筑安装", "建筑业"),
+    ("物流", "交通运输、仓储和邮政业"),
+    ("商贸", "批发和零售业"),
+    ("物业服务", "房地产业"),
+    ("餐饮", "住宿和餐饮业"),
+    ("信息技术", "信息传输、软件和信息技术服务业"),
+    ("家政服务", "居民服务业"),
 ]
+EMPLOYERS = [EmployerCategory.PRIVATE, EmployerCategory.OTHER_LIMITED, EmployerCategory.FOREIGN]
 BRANDS = (
-    "恒达 华泰 正阳 宏远 金诺 瑞丰 东兴 德润 百川 新元 天成 永安 广源 同创 嘉和 鸿运 中联 博远 盛世 万邦 "
-    "春晖 长青 立新 凯旋 瑞和 启明 泰和 康宁 顺达 明珠"
+    "恒达 华泰 正阳 宏远 金诺 瑞丰 东兴 德润 百川 新元 天成 永安 广源 同创 嘉和 "
+    "鸿运 中联 博远 盛世 万邦 春晖 长青 立新 凯旋 瑞和 启明 泰和 康宁 顺达 明珠"
 ).split()
 PUBLIC_BODIES = [
-    ("第一实验学校工会", UnionKind.INSTITUTION), ("中心医院工会", UnionKind.INSTITUTION), ("图书馆工会", UnionKind.INSTITUTION),
-    ("人力资源和社会保障局机关工会", UnionKind.ORGAN), ("市场监督管理局机关工会", UnionKind.ORGAN), ("志愿者协会工会", UnionKind.SOCIAL_ORG),
+    ("第一实验学校工会", UnionKind.INSTITUTION),
+    ("中心医院工会", UnionKind.INSTITUTION),
+    ("图书馆工会", UnionKind.INSTITUTION),
+    ("人力资源和社会保障局机关工会", UnionKind.ORGAN),
+    ("市场监督管理局机关工会", UnionKind.ORGAN),
+    ("志愿者协会工会", UnionKind.SOCIAL_ORG),
 ]
 
-SURNAMES = (
-    "王 李 张 刘 陈 杨 赵 黄 周 吴 徐 孙 胡 朱 高 林 何 郭 马 罗 梁 宋 郑 谢 韩 唐 冯 于 董 萧 程 曹 袁 邓 许 傅 沈 曾 彭 吕 "
-    "苏 卢 蒋 蔡 贾 丁 魏 薛 叶 阎 余 潘 杜 戴 夏 钟 汪 田 任 姜 范 方 石 姚 谭 廖 邹 熊 金 陆 郝 孔 白 崔 康 毛 邱 秦 江 史 顾 侯 邵 孟 "
-    "单 仇 解 查 朴 区 覃 欧阳 上官 司马 诸葛"
-).split()
-GIVEN = list("伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰建国志红梅慧思琪嘉怡雪晨宇浩然子轩雨桐欣妍文博凯云飞春生海燕德福立新")
-RARE_NAMES = ["陈堃", "李喆", "黄䶮", "周𬭎", "阿依古丽·买买提", "迪丽努尔·阿不都", "朴哲洙", "仇䶮", "欧阳思琪", "刘〇"]
+SURNAMES = [
+    *"王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕",
+    *"苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史",
+    *"顾侯邵孟单仇解查朴区覃",
+    *("欧阳", "上官", "司马", "诸葛"),
+]
+GIVEN = [
+    *"伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰建国志红梅慧思琪嘉怡",
+    *"雪晨宇浩然子轩雨桐欣妍文博凯云飞春生海燕德福立新",
+]
+RARE_NAMES = [
+    "陈堃",
+    "李喆",
+    "黄䶮",
+    "周𬭎",
+    "阿依古丽·买买提",
+    "迪丽努尔·阿不都",
+    "朴哲洙",
+    "仇䶮",
+    "欧阳思琪",
+    "刘〇",
+]
 AREAS = ("210402", "210403", "210404", "210411", "210421", "220102", "370202", "410102", "130102")
 ETHNICITIES = ["汉族"] * 18 + ["满族", "回族", "朝鲜族", "蒙古族", "维吾尔族"]
-POSTS = "操作工 电工 焊工 钳工 质检员 会计 司机 保管员 护士 教师 程序员 客服 销售 厨师 保洁员 工程师".split()
+GROUPS = ["COURIER", "FOOD_RIDER", "TRUCK_DRIVER", "DOMESTIC_WORKER", "SECURITY_GUARD"]
+POSTS = "操作工 电工 焊工 钳工 质检员 会计 司机 保管员 护士 教师 程序员 客服 销售 厨师".split()
 
 
 def uscc(number, draw):
@@ -93,33 +123,33 @@ def demo_unions(today):
     draw = random.Random(SEED)
     serial = iter(range(1, 10_000))
     unions = [DemoUnion("Y00", "云河市总工会", UnionKind.CITY_FED, None, {"founded_on": date(1950, 5, 1)})]
-    fixed_terms = []
     for d, (district, places) in enumerate(DISTRICTS, start=1):
-        unions.append(
-            DemoUnion(f"Y{d:02d}", f"云河市{district}总工会", UnionKind.DISTRICT_FED, 0, {"founded_on": date(1953, 5, 1)})
-        )
+        founded = {"founded_on": date(1953, 5, 1)}
+        unions.append(DemoUnion(f"Y{d:02d}", f"云河市{district}总工会", UnionKind.DISTRICT_FED, 0, founded))
         above_district = len(unions) - 1
         for p, place in enumerate(places, start=1):
-            kind = UnionKind.PARK if "园区" in place else UnionKind.TOWNSHIP if place.endswith("镇") else UnionKind.STREET
-            unions.append(
-                DemoUnion(f"Y{d:02d}{p:02d}", f"{district}{place}工会", kind, above_district, {"founded_on": date(1996, 4, 1)})
-            )
-            fixed_terms.append(len(unions) - 1)
-    streets = [index for index, union in enumerate(unions) if union.kind in (UnionKind.PARK, UnionKind.TOWNSHIP, UnionKind.STREET)]
+            kind = UnionKind.TOWNSHIP if place.endswith("镇") else UnionKind.STREET
+            if "园区" in place:
+                kind = UnionKind.PARK
+            founded = {"founded_on": date(1996, 4, 1)}
+            unions.append(DemoUnion(f"Y{d:02d}{p:02d}", f"{district}{place}工会", kind, above_district, founded))
+    places = (UnionKind.PARK, UnionKind.TOWNSHIP, UnionKind.STREET)
+    streets = [index for index, union in enumerate(unions) if union.kind in places]
     used = set()
     for number in range(360):
         above = streets[number % len(streets)]
         place = unions[above].name.removesuffix("工会")
         industry, line = draw.choice(INDUSTRIES)
         choice = draw.random()
-        facts = {"industry": line, "founded_on": date(draw.randint(1998, 2020), draw.randint(1, 12), draw.randint(1, 28))}
+        founded_on = date(draw.randint(1998, 2020), draw.randint(1, 12), draw.randint(1, 28))
+        facts = {"industry": line, "founded_on": founded_on}
         if choice < 0.74:
             kind = UnionKind.ENTERPRISE
             while (name := f"云河{draw.choice(BRANDS)}{industry}有限公司") in used:
                 industry, line = draw.choice(INDUSTRIES)
             used.add(name)
             facts |= {"employer_name": name, "industry": line}
-            facts["employer_category"] = draw.choice([EmployerCategory.PRIVATE, EmployerCategory.OTHER_LIMITED, EmployerCategory.FOREIGN])
+            facts["employer_category"] = draw.choice(EMPLOYERS)
             name += "工会"
         elif choice < 0.84:
             suffix, kind = draw.choice(PUBLIC_BODIES)
@@ -137,16 +167,15 @@ def demo_unions(today):
         size = draw.choice([6, 8, 11, 12, 14, 16, 18, 20, 24, 30, 45])
         facts["employees"] = size + draw.randint(0, size)
         facts["legal_person"] = size >= 12
-        union = DemoUnion(f"{unions[above].code}{number + 1:04d}", name, kind, above, facts, draw.choice([3, 3, 5]), size=size)
-        unions.append(union)
-        fixed_terms.append(len(unions) - 1)
+        code = f"{unions[above].code}{number + 1:04d}"
+        unions.append(DemoUnion(code, name, kind, above, facts, draw.choice([3, 3, 5]), size=size))
     for union in unions:
         union.facts["uscc"] = uscc(next(serial), draw)
-    _hold_elections(unions, fixed_terms, today, draw)
+    _hold_elections(unions, today, draw)
     return unions
 
 
-def _hold_elections(unions, indexes, today, draw):
+def _hold_elections(unions, today, draw):
     """Give nearly every union a committee: about one in thirty overdue, one in eight due within six months."""
     for index, union in enumerate(unions):
         fate = draw.random()
@@ -178,8 +207,7 @@ def demo_people(union_index, union, today):
         born_on = today - timedelta(days=draw.randint(19 * 365, 59 * 365))
         roll = draw.random()
         employment, group = (
-            ("CONTRACT", "") if roll < 0.72 else ("DISPATCH", "") if roll < 0.82
-            else ("PLATFORM", draw.choice(["COURIER", "FOOD_RIDER", "TRUCK_DRIVER", "DOMESTIC_WORKER", "SECURITY_GUARD"]))
+            ("CONTRACT", "") if roll < 0.72 else ("DISPATCH", "") if roll < 0.82 else ("PLATFORM", draw.choice(GROUPS))
         )
         earliest = max(union.facts["founded_on"], born_on + timedelta(days=18 * 366))
         joined_on = earliest + timedelta(days=draw.randint(0, max(0, (today - earliest).days - 1)))

@@ -82,7 +82,9 @@ class Person(models.Model):
 
     uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=50, db_index=True)
-    document_kind = models.CharField(_("document"), max_length=14, choices=DocumentKind, default=DocumentKind.RESIDENT_ID)
+    document_kind = models.CharField(
+        _("document"), max_length=14, choices=DocumentKind, default=DocumentKind.RESIDENT_ID
+    )
     id_number = EncryptedText(_("identity number"))
     id_index = BlindIndex("id_number", unique=True)
     id_masked = models.CharField(_("identity number"), max_length=18)  # 2104**********0017: what lists show
@@ -195,7 +197,7 @@ class Membership(models.Model):
 
 
 class StagedMember(StagedRow):
-    """One row of a member register between reading and commit: identity already sealed, ready for a set-based insert."""
+    """One row of a member register between reading and commit: identity sealed, ready for a set-based insert."""
 
     person_uuid = models.UUIDField(null=True)  # the stored person's, or the one a new person will have
     name = models.CharField(max_length=50, blank=True)
@@ -219,9 +221,7 @@ class StagedMember(StagedRow):
     card_no = models.CharField(max_length=30, blank=True)
     notes = models.CharField(max_length=200, blank=True)
     person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
-    membership = models.ForeignKey(
-        Membership, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+"
-    )
+    membership = models.ForeignKey(Membership, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
 
     class Meta(StagedRow.Meta):
         abstract = False

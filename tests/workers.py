@@ -1,8 +1,8 @@
 """A broker that can be stopped and real Celery workers that can be killed, on the test's own database.
 
 Use with `@pytest.mark.django_db(transaction=True)` and `@pytest.mark.worker`, and import the fixtures where they are
-needed: `from tests.workers import broker, workers`. The test's files folder (`settings.MEDIA_ROOT`) and JOB_STALE_SECONDS reach
-the worker as they stand when it is started.
+needed: `from tests.workers import broker, workers`. The test's files folder (`settings.MEDIA_ROOT`) and
+JOB_STALE_SECONDS reach the worker as they stand when it is started.
 """
 
 import os

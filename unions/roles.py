@@ -61,35 +61,63 @@ GRANTS = {
     "cadre": _role(
         _("union cadre"),
         _("Keeps unions, officers and members, imports registers and prints papers."),
-        SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, KEEP_UNIONS, KEEP_MEMBERS, {"core.issue_paper"},
+        SEE_UNIONS,
+        SEE_MEMBERS,
+        SEE_PAPERS,
+        KEEP_UNIONS,
+        KEEP_MEMBERS,
+        {"core.issue_paper"},
     ),
     "union_chair": _role(
         _("union chair"),
         _("Sees the union's members and papers, decides on members and reviews at union level."),
-        SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, {"members.change_membership", "core.issue_paper"},
+        SEE_UNIONS,
+        SEE_MEMBERS,
+        SEE_PAPERS,
+        {"members.change_membership", "core.issue_paper"},
     ),
     "visitor": _role(_("home visitor"), _("Visits households; sees the unions they belong to."), SEE_UNIONS),
     "district_reviewer": _role(
         _("district reviewer"),
         _("Reviews what unions below submit; sees members and papers, prints papers."),
-        SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, {"core.issue_paper"},
+        SEE_UNIONS,
+        SEE_MEMBERS,
+        SEE_PAPERS,
+        {"core.issue_paper"},
     ),
     "city_approver": _role(
         _("city approver"),
         _("Approves for the federation; sees members and papers, prints papers."),
-        SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, {"core.issue_paper"},
+        SEE_UNIONS,
+        SEE_MEMBERS,
+        SEE_PAPERS,
+        {"core.issue_paper"},
     ),
-    "cashier": _role(_("cashier"), _("Pays what others have approved; sees unions and papers."), SEE_UNIONS, SEE_PAPERS),
+    "cashier": _role(
+        _("cashier"), _("Pays what others have approved; sees unions and papers."), SEE_UNIONS, SEE_PAPERS
+    ),
     "mediator": _role(_("mediator"), _("Mediates disputes; sees unions and papers."), SEE_UNIONS, SEE_PAPERS),
     "competition_office": _role(
-        _("competition office"), _("Runs competitions; sees unions, members and papers."), SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS
+        _("competition office"),
+        _("Runs competitions; sees unions, members and papers."),
+        SEE_UNIONS,
+        SEE_MEMBERS,
+        SEE_PAPERS,
     ),
     "judge": _role(_("judge"), _("Scores in competitions; sees unions only."), SEE_UNIONS),
     "auditor": _role(
-        _("auditor"), _("Reads and downloads, changes nothing."), SEE_UNIONS, SEE_MEMBERS, SEE_PAPERS, {"core.view_importbatch"}
+        _("auditor"),
+        _("Reads and downloads, changes nothing."),
+        SEE_UNIONS,
+        SEE_MEMBERS,
+        SEE_PAPERS,
+        {"core.view_importbatch"},
     ),
     "standards_keeper": _role(
-        _("keeper of standards"), _("Keeps the calendar, the deadline rules and the settings."), SEE_UNIONS, KEEP_STANDARDS
+        _("keeper of standards"),
+        _("Keeps the calendar, the deadline rules and the settings."),
+        SEE_UNIONS,
+        KEEP_STANDARDS,
     ),
     "sysadmin": _role(
         _("system administrator"),
@@ -100,12 +128,19 @@ GRANTS = {
         _("security administrator"),
         _("Makes accounts, gives and ends roles and reviews them; sees no members."),
         {
-            "core.view_user", "core.add_user", "core.change_user", "unions.view_union",
-            "unions.view_appointment", "unions.add_appointment", "unions.change_appointment",
+            "core.view_user",
+            "core.add_user",
+            "core.change_user",
+            "unions.view_union",
+            "unions.view_appointment",
+            "unions.add_appointment",
+            "unions.change_appointment",
         },
     ),
     "auditadmin": _role(
-        _("audit administrator"), _("Reads the audit trail."), {"core.view_auditevent", "core.view_auditseal", "unions.view_union"}
+        _("audit administrator"),
+        _("Reads the audit trail."),
+        {"core.view_auditevent", "core.view_auditseal", "unions.view_union"},
     ),
 }
 

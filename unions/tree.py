@@ -1,6 +1,7 @@
 """The tree as text: a union's path is its parent's path plus its own key in four base-36 digits.
 
-A path is never renumbered and needs no lock: it is made of the union's own key. p⁺ (`core.scope.after`) bounds a subtree.
+A path is never renumbered and needs no lock: it is made of the union's own key. p⁺ (`core.scope.after`) bounds a
+subtree.
 """
 
 from django.db.models import F, Value

@@ -72,7 +72,8 @@ def day(value):
     if value is None:
         return ""
     return date_format(
-        value, pgettext("format of a day of this year", "F j") if value.year == timezone.localdate().year else "DATE_FORMAT"
+        value,
+        pgettext("format of a day of this year", "F j") if value.year == timezone.localdate().year else "DATE_FORMAT",
     )
 
 

@@ -34,7 +34,8 @@ def csrf_failure(request, reason=""):
         403,
         _("This form has expired"),
         _(
-            "Nothing was saved. Go back, reload the page and send the form again. Cookies must be allowed for this site."
+            "Nothing was saved. Go back, reload the page and send the form again. "
+            "Cookies must be allowed for this site."
         ),
     )
 

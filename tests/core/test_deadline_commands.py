@@ -44,7 +44,7 @@ def test_deadlines_agrees_with_every_verified_row(run):
 
 
 def test_deadlines_keeps_columns_and_order_with_a_byte_order_mark(run):
-    rows = run("\ufeffid,trigger_date,备注,rule\n7,2024-02-02,\"甲,乙\",MEDIATION_END_15D\n".encode())
+    rows = run('\ufeffid,trigger_date,备注,rule\n7,2024-02-02,"甲,乙",MEDIATION_END_15D\n'.encode())
     assert rows == [
         {
             "id": "7", "trigger_date": "2024-02-02", "备注": "甲,乙", "rule": "MEDIATION_END_15D",
@@ -145,8 +145,14 @@ def test_deadline_refuses_with_one_sentence(rule, day):
 @pytest.mark.parametrize(
     "text",
     [
-        "2026-05-01", "2026-5-1", "2026/5/1", "2026.05.01", "2026年5月1日", "20260501",
-        " 2026-05-01 00:00:00 ", "２０２６-05-01",
+        "2026-05-01",
+        "2026-5-1",
+        "2026/5/1",
+        "2026.05.01",
+        "2026年5月1日",
+        "20260501",
+        " 2026-05-01 00:00:00 ",
+        "２０２６-05-01",
     ],
 )
 def test_read_date_reads_what_officers_write(text):

@@ -389,9 +389,10 @@ def test_recompute_after_a_new_notice_moves_open_deadlines_and_logs_old_and_new(
     CalendarDay.objects.create(date=date(2027, 3, 15), kind="OFF", name="测试节", notice_no="测试〔2026〕1号")
     CalendarYear.objects.create(year=2027, notice_no="测试〔2026〕1号", published=True)
     assert deadlines.recompute(by=street) == 2
-    assert list(Deadline.objects.open().values_list("due", "earliest", "provisional")) == [
-        (date(2027, 3, 16), date(2027, 3, 16), False)
-    ] * 2
+    assert (
+        list(Deadline.objects.open().values_list("due", "earliest", "provisional"))
+        == [(date(2027, 3, 16), date(2027, 3, 16), False)] * 2
+    )
     assert Deadline.objects.get(pk=three[2].pk).due == date(2027, 3, 15)  # closed: history stays
     events = AuditEvent.objects.filter(verb="core.recompute_deadline")
     assert events.count() == 2

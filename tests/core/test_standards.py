@@ -163,9 +163,7 @@ def test_the_days_of_one_year(city, client_of):
 
 @pytest.mark.parametrize("model", ["deadlinerule", "calendarday", "calendaryear", "setting"])
 def test_only_a_keeper_at_the_root_gets_in(model, tree, client_of, city, district, secadmin, auditor):
-    Appointment.objects.create(
-        user=district, union=tree.district, role="standards_keeper", valid_from=date(2020, 1, 1)
-    )
+    Appointment.objects.create(user=district, union=tree.district, role="standards_keeper", valid_from=date(2020, 1, 1))
     district.is_staff = True
     district.save()
     for page in ("", "add/", "import/", "export/"):

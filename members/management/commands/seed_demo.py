@@ -17,7 +17,7 @@ from members.models import Membership, MembershipState, Person
 from unions.models import Appointment, Committee, Officer, Union, UnionPlacement
 from unions.tree import path_of
 
-ACCOUNTS_FILE = settings.VAR_DIR / "demo-accounts.txt"
+ACCOUNTS_FILE = "demo-accounts.txt"
 
 
 class Command(BaseCommand):
@@ -33,7 +33,9 @@ class Command(BaseCommand):
             members = self.enrol(plan, unions, today)
             password = self.invite(plan, unions)
             audit.record("core.seed_demo", None, by=None, changes={"unions": [0, len(unions)], "members": [0, members]})
-        self.stdout.write(f"{len(unions)} unions, {members} members. Accounts: {ACCOUNTS_FILE.name} (password {password})")
+        self.stdout.write(
+            f"{len(unions)} unions, {members} members. Accounts: var/{ACCOUNTS_FILE} (password {password})"
+        )
 
     def plant(self, plan, today):
         """Write unions, placements, committees, officers and their deadlines."""
@@ -43,8 +45,14 @@ class Command(BaseCommand):
             above = unions[union.above] if union.above is not None else None
             unions.append(
                 Union(
-                    id=key, code=union.code, name=union.name, kind=union.kind, parent=above,
-                    path=path_of(key, above.path if above else ""), term_years=union.term_years, **union.facts,
+                    id=key,
+                    code=union.code,
+                    name=union.name,
+                    kind=union.kind,
+                    parent=above,
+                    path=path_of(key, above.path if above else ""),
+                    term_years=union.term_years,
+                    **union.facts,
                 )
             )
         Union.objects.bulk_create(unions)
@@ -64,14 +72,21 @@ class Command(BaseCommand):
             rule = rules[f"UNION_TERM_{facts.term_years}Y"]
             ends_on = compute(rule, facts.elected_on, calendar).natural
             committee = Committee(
-                union=union, number=1 + (facts.elected_on.year - union.founded_on.year) // facts.term_years,
-                elected_on=facts.elected_on, term_years=facts.term_years, term_ends_on=ends_on,
+                union=union,
+                number=1 + (facts.elected_on.year - union.founded_on.year) // facts.term_years,
+                elected_on=facts.elected_on,
+                term_years=facts.term_years,
+                term_ends_on=ends_on,
             )
             committees.append(committee)
             for position, name, sex, full_time in demo.demo_officers(index, facts):
                 officers.append(
                     Officer(
-                        committee=committee, position=position, name=name, sex=sex, full_time=full_time,
+                        committee=committee,
+                        position=position,
+                        name=name,
+                        sex=sex,
+                        full_time=full_time,
                         started_on=facts.elected_on,
                     )
                 )
@@ -95,15 +110,26 @@ class Command(BaseCommand):
                     continue
                 seen.add(one["id_number"])
                 person = Person(
-                    uuid=one["uuid"], name=one["name"], id_number=one["id_number"], sex=one["sex"], born_on=one["born_on"],
-                    phone=one["phone"], ethnicity=one["ethnicity"],
-                    id_masked=identity.mask_number(one["id_number"]), phone_masked=identity.mask_phone(one["phone"]),
+                    uuid=one["uuid"],
+                    name=one["name"],
+                    id_number=one["id_number"],
+                    sex=one["sex"],
+                    born_on=one["born_on"],
+                    phone=one["phone"],
+                    ethnicity=one["ethnicity"],
+                    id_masked=identity.mask_number(one["id_number"]),
+                    phone_masked=identity.mask_phone(one["phone"]),
                 )
                 people.append(person)
                 memberships.append(
                     Membership(
-                        person=person, union=union, joined_on=one["joined_on"], employment=one["employment"],
-                        occupation_group=one["occupation_group"], migrant_worker=one["migrant_worker"], post=one["post"],
+                        person=person,
+                        union=union,
+                        joined_on=one["joined_on"],
+                        employment=one["employment"],
+                        occupation_group=one["occupation_group"],
+                        migrant_worker=one["migrant_worker"],
+                        post=one["post"],
                         state=MembershipState.RETAINED if one["retained"] else MembershipState.ACTIVE,
                     )
                 )
@@ -129,8 +155,11 @@ class Command(BaseCommand):
                     user=user, union=unions[places[where]], role=role, valid_from=date(2020, 1, 1)
                 )
             where = unions[places[roles[0][1]]].name if roles else "—"
-            lines.append(f"{username:<12}{password:<16}{name:<6}{'、'.join(role for role, _where in roles) or '—':<28}{where}")
+            lines.append(
+                f"{username:<12}{password:<16}{name:<6}{'、'.join(role for role, _where in roles) or '—':<28}{where}"
+            )
         settings.VAR_DIR.mkdir(exist_ok=True)
-        ACCOUNTS_FILE.touch(mode=0o600)
-        ACCOUNTS_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        file = settings.VAR_DIR / ACCOUNTS_FILE
+        file.touch(mode=0o600)
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return password
