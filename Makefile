@@ -41,7 +41,7 @@ lint: setup-dev ## style, imports downwards only, no missing migration
 	@$(PY) manage.py makemigrations --check --dry-run
 
 messages: setup-dev ## collect the interface messages and compile them (needs gettext)
-	@$(PY) manage.py makemessages --locale zh_Hans --add-location file --no-obsolete --ignore .venv --ignore var
+	@$(PY) manage.py makemessages --locale zh_Hans --no-location --no-wrap --no-obsolete --ignore .venv --ignore var
 	@$(PY) manage.py compilemessages --locale zh_Hans --verbosity 0
 
 lock: setup-dev ## the newest versions that pyproject.toml allows into requirements*.txt

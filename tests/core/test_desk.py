@@ -158,3 +158,9 @@ def test_queries_do_not_grow_with_the_duties(tree, street, client_of, rule, numb
     with CaptureQueriesContext(connection) as queries:
         client.get("/")
     assert len(queries) == 6  # the user, the appointments, duties, reminders, what others owe, late duties
+
+
+def test_desk_tells_an_account_without_a_role_whom_to_ask(client_of, nobody, approver):
+    said = "请联系本级工会的安全管理员分配"
+    assert said in client_of(nobody).get("/").content.decode()
+    assert said not in client_of(approver).get("/").content.decode()
