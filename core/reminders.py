@@ -49,6 +49,17 @@ def reached_until(stage, today):
     return last
 
 
+def in_sight(deadlines, today):
+    """Leave out of the queryset `deadlines` what nobody need think of yet: before its rule's first reminder.
+
+    A rule without reminders of its own is always in sight.
+    """
+    for rule in DeadlineRule.objects.exclude(remind_before=""):
+        last = max(reached_until(stage, today) for stage in stages_of(rule))
+        deadlines = deadlines.exclude(rule=rule, natural__gt=last)
+    return deadlines
+
+
 def working_time(now):
     """Whether `now` (aware) lies in the hours of the settings on a working day (R1)."""
     local = timezone.localtime(now)

@@ -175,12 +175,18 @@ def demo_unions(today):
     return unions
 
 
+# Days left in terms that show each demo account something to do: the first street, and its first two unions.
+TERMS_TO_SEE = {2: 25, 43: -12, 78: 80}
+
+
 def _hold_elections(unions, today, draw):
     """Give nearly every union a committee: about one in thirty overdue, one in eight due within six months."""
     for index, union in enumerate(unions):
         fate = draw.random()
-        if index < 8:  # the federations are in the middle of their terms
+        if union.kind in (UnionKind.CITY_FED, UnionKind.DISTRICT_FED):  # in the middle of their terms
             days_left = draw.randint(300, 1200)
+        elif index in TERMS_TO_SEE:
+            days_left = TERMS_TO_SEE[index]
         elif fate < 0.03:
             days_left = -draw.randint(2, 80)
         elif fate < 0.15:

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from core import reminders
 from core.models import Deadline, Reminder
 from core.scope import needs, visible_or_404
 
@@ -17,11 +18,12 @@ ASIDE = 10
 def desk(request):
     """Show the duties in scope, overdue first: an overdue one stays until it is met or waived (R43)."""
     user, today = request.user, timezone.localdate()
-    rows = list(Deadline.objects.desk_of(user).select_related("rule", "union").order_by("earliest", "id")[: DUTIES + 1])
+    open_duties = reminders.in_sight(Deadline.objects.desk_of(user), today).select_related("rule", "union")
+    rows = list(open_duties.order_by("earliest", "id")[: DUTIES + 1])
     duties = [_duty(deadline, user) for deadline in rows[:DUTIES]]
     left = [deadline.days_left(today) for deadline in rows]
     waiting = Deadline.objects.waiting().visible_to(user, "core.view_deadline").select_related("rule", "union")
-    reminders = Reminder.objects.unread_by(user).select_related("deadline__rule", "union")
+    unread = Reminder.objects.unread_by(user).select_related("deadline__rule", "union")
     context = {
         "today": today,
         "duties": duties,
@@ -30,7 +32,7 @@ def desk(request):
         "soon": sum(0 <= days <= 3 for days in left),
         "all_shown": len(rows) <= DUTIES or left[-1] > 3,
         "waiting": waiting.order_by("earliest", "id")[:ASIDE],
-        "reminders": reminders.order_by("-id")[:ASIDE],
+        "reminders": unread.order_by("-id")[:ASIDE],
     }
     return render(request, "desk.html", context)
 

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from core.counting import add_months
 from core.models import Deadline, DeadlineRule, Reminder
 from core.models.deadline import DeadlineState, Side
 
@@ -157,10 +158,21 @@ def test_queries_do_not_grow_with_the_duties(tree, street, client_of, rule, numb
     client.get("/")  # the first page of a session writes it
     with CaptureQueriesContext(connection) as queries:
         client.get("/")
-    assert len(queries) == 6  # the user, the appointments, duties, reminders, what others owe, late duties
+    assert (
+        len(queries) == 7
+    )  # user, appointments, rules with reminders, duties, reminders, what others owe, late duties
 
 
 def test_desk_tells_an_account_without_a_role_whom_to_ask(client_of, nobody, approver):
     said = "请联系本级工会的安全管理员分配"
     assert said in client_of(nobody).get("/").content.decode()
     assert said not in client_of(approver).get("/").content.decode()
+
+
+def test_desk_keeps_a_term_out_of_sight_until_its_first_reminder(tree, client_of, street):
+    rule = DeadlineRule.objects.get(code="UNION_TERM_5Y")  # reminded of six months before
+    today = timezone.localdate()
+    owe(rule, tree.enterprise, (add_months(today, 6) - today).days, 1)
+    owe(rule, tree.enterprise, (add_months(today, 6) - today).days + 40, 2)
+    owe(rule, tree.enterprise, -400, 3)
+    assert [one["deadline"].subject_id for one in client_of(street).get("/").context["duties"]] == [3, 1]
