@@ -425,7 +425,7 @@ class MemberImport(ImportKind):
                 "cells": [
                     row.name,
                     row.id_masked or row.shown.get("number", ""),
-                    unions[row.union_id].name if row.union_id else row.shown.get("union", ""),
+                    _union_in_words(row, unions),
                     row.shown.get("joined_on") or (row.joined_on.isoformat() if row.joined_on else ""),
                 ],
                 "said": [row.shown[name] for name in ("document", "phone", "employment") if name in row.shown],
@@ -555,6 +555,14 @@ def _plain(cell):
 @lru_cache(maxsize=10_000)  # registers say the same few words over and over
 def _plain_text(text):
     return "".join(unicodedata.normalize("NFKC", text).replace("\0", "").split())
+
+
+def _union_in_words(row, unions):
+    """The name of the row's union; of a union out of scope no more than the code that the sheet says."""
+    if not row.union_id:
+        return row.shown.get("union", "")
+    union = unions[row.union_id]
+    return union.code if "UNION_OUT_OF_SCOPE" in row.codes else union.name
 
 
 def _label(name):

@@ -61,6 +61,8 @@ def test_cadre_imports_the_register_finds_a_member_and_prints_the_roll(
     shown = page.locator("main").inner_text()
     assert "校验位" in shown  # row 6: what is wrong and what to do
     assert number(1) not in page.content()
+    assert "T0201001" in shown  # a union of others: not its name
+    assert "东山纺织" not in shown
     store.click()
     page.get_by_text("2 行", exact=False).first.wait_for(timeout=60_000)
 

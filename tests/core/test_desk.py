@@ -160,7 +160,7 @@ def test_queries_do_not_grow_with_the_duties(tree, street, client_of, rule, numb
         client.get("/")
     assert (
         len(queries) == 7
-    )  # user, appointments, rules with reminders, duties, reminders, what others owe, late duties
+    )  # user, roles, rules with reminders, duties, reminders, waiting, late duties
 
 
 def test_desk_tells_an_account_without_a_role_whom_to_ask(client_of, nobody, approver):
