@@ -17,6 +17,7 @@ from datetime import date, datetime, time
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from xml.parsers import expat
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -33,6 +34,8 @@ MOST_UNPACKED = 400 * 1024 * 1024  # bytes of a workbook once unpacked: 300,000 
 MOST_CELLS = 20_000_000  # of the rectangle that a sheet fills
 MOST_TEXT = 1024 * 1024 * 1024  # bytes of all text cells, shared texts counted as often as they are used
 BOMB_RATIO, BOMB_SIZE = 250, 20 * 1024 * 1024  # unpacked to packed, and the size below which it does not matter
+MOST_OF_A_ROW = 4 * 1024 * 1024  # characters of one row of a CSV file
+MOST_COLUMNS = 16_384  # as in a workbook
 PIECE = 1024 * 1024
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -42,8 +45,11 @@ ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 # References beyond column Z or row 99,999: few or none in an ordinary sheet.
 _FAR = re.compile(rb"""r\s*=\s*["'](?:([A-Za-z]{2,3})(\d{1,7})|[A-Za-z]?(\d{6,7}))["']""")
 _VALUE = re.compile(rb"<(?:\w+:)?v>(\d{1,9})</")
-_FILLED = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br\s*=\s*["']([A-Za-z]{1,3})(\d{1,7})["'][^>]*(?<!/)>""")
-_CELLS = (b"<c ", b"<c>", b":c ", b":c>")
+_ANY_VALUE = re.compile(rb"<(?:\w+:)?v[\s>]")
+_CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
+_PLAIN_CELL = b'<c r="'  # as Excel and nearly everybody writes it
+_ODD_PLACE = re.compile(rb"""\sr\s*=\s*["'](?:[A-Za-z]{4}|[A-Za-z]*0|[A-Za-z]*\d{8})""")  # no sheet of people has one
+_PLACE = re.compile(rb"([A-Za-z]{1,9})([0-9]{1,12})")
 _SPACE = re.compile(r"\s+")
 
 OLD_FORMAT = gettext_lazy("This is a file of the old format: open it, save it as .xlsx and choose that file.")
@@ -55,7 +61,7 @@ DAMAGED = gettext_lazy("The workbook is damaged and cannot be read: open it in E
 TOO_BIG = gettext_lazy("Unpacked, the workbook is too large: copy the register alone into a new workbook.")
 BROKEN_CSV = gettext_lazy("The CSV file is broken: a quotation mark may be missing. Save it as .xlsx.")
 
-csv.field_size_limit(16 * 1024 * 1024)
+csv.field_size_limit(MOST_OF_A_ROW)
 
 
 class SheetRefused(ValueError):
@@ -211,9 +217,24 @@ def open_csv(path):
 
 
 def _csv_rows(path):
+    """Yield the rows; a row is held in memory, so one that never ends or has no end of columns is refused."""
+    taken = 0  # characters since the last whole row
+
+    def lines(whole):
+        nonlocal taken
+        while line := whole.readline(MOST_OF_A_ROW):
+            taken += len(line)
+            if taken >= MOST_OF_A_ROW:
+                raise SheetRefused(BROKEN_CSV)
+            yield line
+
     with open_csv(path) as whole:
         try:
-            yield from csv.reader(whole)
+            for row in csv.reader(lines(whole)):
+                if len(row) > MOST_COLUMNS:
+                    raise SheetRefused(_("The sheet has more than %(most)d columns.") % {"most": MOST_COLUMNS})
+                taken = 0
+                yield row
         except csv.Error:
             raise SheetRefused(BROKEN_CSV) from None
 
@@ -267,63 +288,109 @@ def _measure(path):
                 raise SheetRefused(TOO_BIG)
             if not _fits(file, parts):
                 raise SheetRefused(TOO_BIG)
+    except SheetRefused:
+        raise
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OSError):
+        raise SheetRefused(DAMAGED) from None
+    except (expat.ExpatError, ValueError):  # XML that the reader may take in its own way
         raise SheetRefused(DAMAGED) from None
 
 
 def _fits(file, parts):
-    """Whether the parts, really unpacked, stay within our bounds: bytes, cells of a rectangle, bytes of text."""
+    """Whether the parts, really unpacked, stay within our bounds: bytes, cells of a rectangle, bytes of text.
+
+    Cells written as everybody writes them are measured by their places alone; any others are parsed, by `_rectangle`.
+    """
     unpacked = longest = cells = 0
     for part in parts:
-        texts, kept, width, height = None, b"", 26, 99_999
+        kept, text, sheet, strange, width, height = b"", b"", False, False, 26, 99_999
         for piece in _unpack(file, part):
             unpacked += len(piece)
-            if unpacked > MOST_UNPACKED or len(kept) > 16 * PIECE:
+            if unpacked > MOST_UNPACKED or max(len(kept), len(text)) > 16 * PIECE:
                 return False
-            if texts is None:
-                texts = b"<sst" in piece[:4096] or b":sst" in piece[:4096]
+            if _is_texts(part):
+                *done, text = (text + piece).split(b"</si>")
+                longest = max(longest, len(text), *map(len, done))
             whole = kept + piece
-            if texts:
-                *done, kept = whole.split(b"</si>")
-                longest = max(longest, len(kept), *map(len, done))
-                continue
             cut = max(whole.rfind(b"<"), 0)  # a tag cut in two is looked at with the next piece
             whole, kept = whole[:cut], whole[cut:]
-            cells += sum(map(whole.count, _CELLS))
+            found = len(_CELL.findall(whole))
+            cells += found
+            sheet = sheet or b"sheetData" in whole
+            strange = strange or found != whole.count(_PLAIN_CELL) or _ODD_PLACE.search(whole)
             for letters, below, far_below in set(_FAR.findall(whole)):
                 width = max(width, _column(letters))
                 height = max(height, int(below or far_below))
-        if width * height > MOST_CELLS and _rectangle(file, part) > MOST_CELLS:
+        if sheet and (strange or width * height > MOST_CELLS) and _rectangle(file, part) > MOST_CELLS:
             return False
     return cells <= MOST_CELLS and (longest * cells <= MOST_TEXT or _text_bytes(file, parts) <= MOST_TEXT)
 
 
+def _is_texts(part):
+    """Whether a part holds the shared texts: the reader knows them by this name."""
+    return part.orig_filename.lower().endswith("sharedstrings.xml")
+
+
 def _rectangle(file, part):
-    """The rectangle that the filled cells of a part span, in cells: coloured empty cells do not count."""
-    width = height = 0
-    for whole in _tags(file, part):
-        for letters, row in _FILLED.findall(whole):
-            width, height = max(width, _column(letters)), max(height, int(row))
+    """The rectangle that the filled cells of a part span, in cells, each placed where the reader places it.
+
+    Coloured empty cells do not count. Raises ExpatError, ValueError.
+    """
+    row = column = width = height = 0
+
+    def begins(tag, attributes):
+        nonlocal row, column, width, height
+        tag, place = tag.rpartition(":")[2], attributes.get("r", "")
+        if tag == "row":
+            row, column = int(place) if place else row + 1, 0
+        elif tag == "c" and place:
+            found = _PLACE.fullmatch(place.encode())
+            if not found:
+                raise ValueError(place)
+            column, row = _column(found[1]), int(found[2])
+        elif tag == "c":
+            column += 1
+        elif tag in ("v", "is"):
+            width, height = max(width, column), max(height, row)
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = begins
+    for piece in _unpack(file, part):
+        parser.Parse(piece)
     return width * height
 
 
 def _text_bytes(file, parts):
-    """The bytes of all cells with shared text, each text counted as often as a cell refers to it."""
+    """The bytes of all cells with shared text, each text counted as often as a cell refers to it.
+
+    A reference that is not written as everybody writes it counts as one to the longest text. Raises ExpatError.
+    """
     lengths, used = [], 0
-    for part in parts:
-        if b"<sst" in next(_unpack(file, part), b"")[:4096]:
-            kept = b""
-            for piece in _unpack(file, part):
-                *done, kept = (kept + piece).split(b"</si>")
-                lengths.extend(map(len, done))
+
+    def begins(tag, _attributes):
+        if tag.rpartition(":")[2] == "si":
+            lengths.append(0)
+
+    def says(words):
+        if lengths:
+            lengths[-1] += len(words.encode())
+
+    for part in filter(_is_texts, parts):
+        parser = expat.ParserCreate()
+        parser.StartElementHandler, parser.CharacterDataHandler = begins, says
+        for piece in _unpack(file, part):
+            parser.Parse(piece)
+    longest = max(lengths, default=0)
     for part in parts:
         for whole in _tags(file, part):
-            used += sum(lengths[int(number)] for number in _VALUE.findall(whole) if int(number) < len(lengths))
+            numbers = [int(number) for number in _VALUE.findall(whole)]
+            used += sum(lengths[number] for number in numbers if number < len(lengths))
+            used += longest * (len(_ANY_VALUE.findall(whole)) - len(numbers))
     return used
 
 
 def _tags(file, part):
-    """Yield the content of a part in pieces that end before a tag begins."""
+    """Yield the content of a part in pieces that end before a cell begins."""
     kept = b""
     for piece in _unpack(file, part):
         whole = kept + piece

@@ -321,6 +321,17 @@ def test_more_bytes_than_the_limit(tmp_path, settings):
     assert "MB" in refusal(workbook(tmp_path, [HEADERS, ROW]))
 
 
+def test_more_columns_than_a_workbook_can_have(tmp_path):
+    path = csv_file(tmp_path, ",".join(HEADERS) + "," * 20_000)
+    assert "16384" in refusal(path)
+
+
+@pytest.mark.parametrize("piece", [",", '\n","'])
+def test_a_row_of_a_csv_that_never_ends(tmp_path, piece):
+    path = csv_file(tmp_path, ",".join(HEADERS) + ',"' + piece * 5_000_000)
+    assert refusal(path) == str(sheets.BROKEN_CSV)
+
+
 def test_text_that_is_neither_utf8_nor_gb18030(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes("姓名,身份证号".encode("utf-16"))
@@ -366,6 +377,42 @@ def test_two_cells_far_apart(tmp_path, reference):
     assert refusal(path) == str(sheets.TOO_BIG)
 
 
+FIRST = b'<row r="1"><c r="A1"><v>1</v></c></row>'
+FAR_BELOW = b'<row r="99999"><c r="A99999"><v>1</v></c></row>'
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        FIRST + b'<row r="99999"><c r="ZZZZ99999"><v>1</v></c></row>',
+        FIRST + b'<row r="90000000"><c r="A90000000"><v>1</v></c></row>',
+        FIRST + b'<row><c r="XFD01048576"><v>1</v></c></row>',
+        FIRST + b'<row><c s=">" r="XFD1048576"><v>1</v></c></row>',
+        FIRST + b"<row>" + b"<c/>" * 20_000 + b"<c><v>1</v></c></row>" + FAR_BELOW,
+        FIRST + b"<row/>" * 1_000_000 + b"<row>" + b"<c/>" * 30 + b"<c><v>1</v></c></row>",
+    ],
+    ids=["four letters", "eight digits", "a zero in front", "a sign in quotes", "cells to count", "rows to count"],
+)
+def test_two_cells_far_apart_in_another_spelling(tmp_path, rows):
+    """The reader would take them as they stand, and the memory of the machine with them."""
+    assert refusal(with_sheet(tmp_path, rows)) == str(sheets.TOO_BIG)
+
+
+def test_cells_without_a_place_are_read(tmp_path):
+    words = b"".join(b'<c t="inlineStr"><is><t>%s</t></is></c>' % text.encode() for text in (*HEADERS, *ROW))
+    cut = words.index("张三".encode()) - len(b'<c t="inlineStr"><is><t>')
+    path = with_sheet(tmp_path, b"<row>" + words[:cut] + b"</row><row>" + words[cut:] + b"</row>")
+    assert read(path) == (1, [(2, ROW)])
+
+
+def test_a_sheet_that_begins_like_shared_texts_is_measured_as_well(tmp_path):
+    path = workbook(tmp_path, [HEADERS, ROW])
+    parts = parts_of(path)
+    far = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    sheet = parts[SHEET].replace(b"<worksheet", b"<!-- <sst --><worksheet", 1).replace(b"</sheetData>", far)
+    assert refusal(pack(path, parts | {SHEET: sheet})) == str(sheets.TOO_BIG)
+
+
 def test_coloured_empty_cells_far_apart_are_no_bomb(tmp_path):
     path = workbook(tmp_path, [HEADERS, ROW])
     parts = parts_of(path)
@@ -378,6 +425,31 @@ def test_one_long_text_used_very_often(tmp_path, monkeypatch):
     monkeypatch.setattr(sheets, "MOST_TEXT", 10_000_000)
     path = workbook(tmp_path, [[*HEADERS, "备注"], *([*ROW, "长" * 3000] for _row in range(2000))])
     assert path.stat().st_size < 200_000
+    assert refusal(path) == str(sheets.TOO_BIG)
+
+
+TEXTS = (
+    b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    b' xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>%s</t></si></sst>' % (b"x" * 100_000)
+)
+
+
+@pytest.mark.parametrize(
+    ("texts", "value"),
+    [
+        (TEXTS, b"<v>0</v>"),
+        (TEXTS.replace(b"<sst", b"<!--%s--><sst" % (b" " * 5000)), b"<v>0</v>"),
+        (TEXTS.replace(b"si>", b"x:si>"), b"<v>0</v>"),
+        (TEXTS, b'<v xml:space="preserve">0</v>'),
+        (TEXTS, b"<v>0000000000</v>"),
+    ],
+    ids=["plain", "after a long comment", "with a prefix", "with an attribute", "with zeros in front"],
+)
+def test_one_shared_text_used_very_often(tmp_path, monkeypatch, texts, value):
+    monkeypatch.setattr(sheets, "MOST_TEXT", 10_000_000)
+    cells = b"".join(b'<row r="%d"><c r="A%d" t="s">%s</c></row>' % (row, row, value) for row in range(1, 1000))
+    path = with_sheet(tmp_path, cells)
+    pack(path, parts_of(path) | {"xl/sharedStrings.xml": texts})
     assert refusal(path) == str(sheets.TOO_BIG)
 
 
