@@ -73,7 +73,7 @@ class InYear(admin.SimpleListFilter):
         return [(str(year), str(year)) for year in CalendarYear.objects.values_list("year", flat=True)]
 
     def queryset(self, request, queryset):
-        return queryset.filter(date__year=int(self.value())) if (self.value() or "").isdecimal() else queryset
+        return queryset.filter(date__year=int(self.value())) if self.value() in dict(self.lookup_choices) else queryset
 
 
 @admin.register(CalendarDay)

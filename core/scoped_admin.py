@@ -13,6 +13,7 @@ from core.conflicts import Conflict
 from core.forms import add_refusal
 
 COUNT_UP_TO = 1000
+FILTER_VERBS = ("", "exact", "in", "isnull", "isempty")  # what Django's list filters write into an address
 
 
 class CappedPaginator(Paginator):
@@ -79,6 +80,14 @@ class ScopedModelAdmin(admin.ModelAdmin):
         if found is None:
             raise Http404
         return found
+
+    def lookup_allowed(self, lookup, value, request=None):
+        """Only what the page's own filters ask: an address with any other (`name__regex=`) could hold the database."""
+        offered = {
+            getattr(each, "parameter_name", each[0] if isinstance(each, tuple) else each) for each in self.list_filter
+        }
+        name, _mark, verb = lookup.partition("__")
+        return name in offered and verb in FILTER_VERBS and super().lookup_allowed(lookup, value, request)
 
     # --- Permissions -------------------------------------------------------------------------------------
     def has_module_permission(self, request):

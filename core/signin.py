@@ -108,8 +108,11 @@ class PortalMFAAdapter(DefaultMFAAdapter):
 
 
 def drop_second_factor(user, *, by, reason=""):
-    """Take the second factor off the account of somebody who has lost the device and the recovery codes."""
-    if not by.has_perm("core.change_user", user):
+    """Take the second factor off the account of somebody who has lost the device and the recovery codes.
+
+    As with a new password (`unions.actions.set_password`), only who makes accounts may.
+    """
+    if not by.has_perm("core.add_user", user):
         raise PermissionDenied
     with transaction.atomic():
         Authenticator.objects.filter(user=user).delete()
@@ -156,7 +159,10 @@ class SessionLifetimeMiddleware:
                 self._end(request, "idle", _("You were signed out because nothing was done for a while."))
             elif now - renewed >= RENEWED_EVERY:
                 request.session["renewed"] = now
-        return self.get_response(request)
+        response = self.get_response(request)
+        if request.user.is_authenticated and not response.has_header("Cache-Control"):
+            response["Cache-Control"] = "private, no-store"  # after signing out, Back must show nobody's data
+        return response
 
     def _end(self, request, reason, sentence):
         audit.record("core.sign_out", request.user, by=request.user, reason=reason)

@@ -356,8 +356,11 @@ def change_user(user, *, by, changes):
 
 @transaction.atomic
 def set_password(user, *, by, password):
-    """Give the account a new password; whoever is signed in with it is signed out."""
-    _require_account(by, "core.change_user", user)
+    """Give the account a new password; whoever is signed in with it is signed out.
+
+    Only who makes accounts may: with a new password a system administrator would sign in as a security administrator.
+    """
+    _require_account(by, "core.add_user", user)
     user = _locked(user)
     user.set_password(password)
     user.save(update_fields=["password"])

@@ -61,7 +61,14 @@ class UserAdmin(ScopedModelAdmin, auth_admin.UserAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("appointments__union")
 
-    @admin.action(description=_("Take the second factor off the selected accounts"), permissions=["change"])
+    def get_fieldsets(self, request, obj=None):
+        """Without the way to a new password for those who may not give one."""
+        if obj is None or request.user.has_perm("core.add_user", obj):
+            return super().get_fieldsets(request, obj)
+        (title, options), *others = self.fieldsets
+        return ((title, {"fields": [name for name in options["fields"] if name != "password"]}), *others)
+
+    @admin.action(description=_("Take the second factor off the selected accounts"), permissions=["add"])
     def drop_second_factor(self, request, queryset):
         for user in queryset:
             signin.drop_second_factor(user, by=request.user)
@@ -83,7 +90,7 @@ class UserAdmin(ScopedModelAdmin, auth_admin.UserAdmin):
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request, id, form_url=""):  # noqa: A002 the name is Django's
         user = self.get_object(request, unquote(id))
-        if not self.has_change_permission(request, user):
+        if not request.user.has_perm("core.add_user", user):
             raise PermissionDenied
         form = NewPasswordForm(user, request.POST or None)
         if request.method == "POST" and form.is_valid():

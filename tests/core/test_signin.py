@@ -347,10 +347,16 @@ def test_secadmin_takes_a_lost_second_factor_off(client, client_of, city, with_t
     ]
 
 
-def test_second_factor_stays_on_where_one_may_not_change_the_account(city, with_totp, district):
-    with pytest.raises(PermissionDenied):
-        signin.drop_second_factor(city, by=district)
+def test_second_factor_stays_on_where_one_may_not_give_a_password(city, with_totp, district, sysadmin):
+    for other in (district, sysadmin):
+        with pytest.raises(PermissionDenied):
+            signin.drop_second_factor(city, by=other)
     assert Authenticator.objects.count() == 1
+
+
+def test_pages_behind_the_door_are_kept_nowhere(client_of, city):
+    response = client_of(city).get(reverse("desk"))
+    assert response["Cache-Control"] == "private, no-store"
 
 
 # --- Time-outs --------------------------------------------------------------------------------------------

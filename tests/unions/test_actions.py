@@ -419,8 +419,16 @@ def test_change_user_nobody_switches_himself_off(tree, sysadmin):
     assert sysadmin.is_active
 
 
-def test_set_password_is_an_event_without_the_password(tree, sysadmin, street):
-    actions.set_password(street, by=sysadmin, password=PASSWORD)
+def test_set_password_not_by_who_only_switches_accounts_off(tree, sysadmin, secadmin, street):
+    for user in (secadmin, street):
+        with pytest.raises(PermissionDenied):
+            actions.set_password(user, by=sysadmin, password=PASSWORD)
+        user.refresh_from_db()
+        assert not user.check_password(PASSWORD)
+
+
+def test_set_password_is_an_event_without_the_password(tree, secadmin, street):
+    actions.set_password(street, by=secadmin, password=PASSWORD)
     street.refresh_from_db()
     assert street.check_password(PASSWORD)
     assert list(AuditEvent.objects.values_list("verb", "changes")) == [("core.set_password", {"password": ["changed"]})]

@@ -117,8 +117,8 @@ def test_change_user_beyond_the_own_district_is_404(tree, district_secadmin, str
         assert client.get(reverse("admin:auth_user_password_change", args=[other.pk])).status_code == 404
 
 
-def test_password_page_sets_it_through_the_action(tree, sysadmin, street, client_of):
-    client = client_of(sysadmin)
+def test_password_page_sets_it_through_the_action(tree, secadmin, street, client_of):
+    client = client_of(secadmin)
     url = reverse("admin:auth_user_password_change", args=[street.pk])
     assert client.get(url).status_code == 200
     assert client.post(url, {"password1": PASSWORD, "password2": "another"}).status_code == 200
@@ -128,6 +128,28 @@ def test_password_page_sets_it_through_the_action(tree, sysadmin, street, client
     assert street.check_password(PASSWORD)
     assert verbs() == ["core.set_password"]
     assert not LogEntry.objects.exists()
+
+
+def test_password_page_is_closed_to_who_only_switches_accounts_off(tree, sysadmin, secadmin, client_of):
+    """Otherwise a system administrator signs in as a security administrator and gives himself any role."""
+    client = client_of(sysadmin)
+    url = reverse("admin:auth_user_password_change", args=[secadmin.pk])
+    assert client.get(url).status_code == 403
+    assert client.post(url, {"password1": PASSWORD, "password2": PASSWORD}).status_code == 403
+    change = reverse("admin:core_user_change", args=[secadmin.pk])
+    assert "field-password" not in client.get(change).text
+    assert "field-password" in client_of(secadmin).get(change).text
+    data = {"username": "secadmin", "name": "郭宇", "email": "", "is_staff": "on", "is_active": "on"}
+    assert client.post(change, data).status_code == 302
+    assert not AuditEvent.objects.filter(verb="core.set_password").exists()
+
+
+@pytest.mark.parametrize("query", ["name__regex=(.*)*!", "name__startswith=a", "contact_phone=1", "parent__name=a"])
+def test_list_takes_only_the_lookups_of_its_filters(tree, city, client_of, query):
+    client = client_of(city)
+    assert client.get(f"{reverse('admin:unions_union_changelist')}?{query}").status_code == 400
+    for own in ("kind__exact=STREET", "kind__in=STREET,PARK"):
+        assert client.get(f"{reverse('admin:unions_union_changelist')}?{own}").status_code == 200
 
 
 def test_nothing_is_deleted_in_the_admin(tree, root, street, client_of):
