@@ -12,6 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core import names
+from core.names import is_mobile, is_name, normalise_name, normalise_phone
+
 PROVINCES = frozenset(
     str(number)
     for span in ((11, 15), (21, 23), (31, 37), (41, 46), (50, 54), (61, 65), (71, 71), (81, 83))
@@ -21,33 +24,20 @@ RESIDENCE_PERMITS = frozenset({"81", "82", "83"})  # residents of Hong Kong, Mac
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_CHARACTERS = "10X98765432"
 EARLIEST_BIRTH = date(1900, 1, 1)
-NAME_LENGTH = 50
-
-# Han characters, 〇 and 々 among them, and everything beyond the basic plane that is written in China (rare names).
-HAN = "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 
 _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"[0-9]{17}[0-9X]")
-_GAP_IN_HAN = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
-_DOT_IN_HAN = re.compile(rf"(?<=[{HAN}])\s*[•.・·]\s*(?=[{HAN}])")
-_ONE_HAN = re.compile(rf"[{HAN}]")
-_PLAIN_NAME = re.compile(r"[\u4e00-\u9fa5]{1,50}")
-_MOBILE = re.compile(r"1[3-9][0-9]{9}")
-_PHONE_FILLING = re.compile(r"[\s\-\u2010-\u2015\u2212]+")
-_COUNTRY = re.compile(r"^\(?(?:\+|00)?86\)?(?=1[0-9]{10}$)")
 
 SENTENCES = {
     "NAME_MISSING": gettext_lazy("The name is missing: fill it in."),
-    "NAME_INVALID": gettext_lazy(
-        "This is no name of a person: write letters or Chinese characters, no digits, 50 at most, and no sign in front."
-    ),
+    "NAME_INVALID": names.NAME_INVALID,
     "ID_MISSING": gettext_lazy("The identity number is missing: fill it in from the card."),
     "ID_LENGTH": gettext_lazy("An identity number has 18 characters: fill it in again from the card."),
     "ID_CHARACTERS": gettext_lazy("An identity number has 17 digits, then a digit or X: correct the others."),
     "ID_PROVINCE": gettext_lazy("No province has these first two digits: check the number against the card."),
     "ID_BIRTHDATE": gettext_lazy("Digits 7 to 14 are no possible birth date: check the number against the card."),
     "ID_CHECKSUM": gettext_lazy("The check digit is wrong, a digit was mistyped: check the number against the card."),
-    "PHONE_INVALID": gettext_lazy("This is no mobile number of the mainland: write 11 digits."),
+    "PHONE_INVALID": names.PHONE_INVALID,
 }
 
 
@@ -117,24 +107,11 @@ def check_number(text, today=None):
     return Number(number, sex_of(number), born_of(number))
 
 
-def normalise_name(text):
-    """Return a name in its one form: NFKC, no white space between Han characters, the middle dot as «·»."""
-    if _PLAIN_NAME.fullmatch(text):
-        return text
-    text = unicodedata.normalize("NFKC", text).strip()
-    return _GAP_IN_HAN.sub("", _DOT_IN_HAN.sub("·", text))
-
-
 def fault_of_name(name):
     """Return the code of what is wrong with a normalised `name`, or ""."""
-    if _PLAIN_NAME.fullmatch(name):
-        return ""
     if not name:
         return "NAME_MISSING"
-    named = any(character.isalpha() for character in name) or _ONE_HAN.search(name)
-    if not named or len(name) > NAME_LENGTH or name[0] in "=+-@" or any(character.isdigit() for character in name):
-        return "NAME_INVALID"
-    return ""
+    return "" if is_name(name) else "NAME_INVALID"
 
 
 def clean_name(text):
@@ -143,18 +120,6 @@ def clean_name(text):
     if fault := fault_of_name(name):
         raise Refused(fault)
     return name
-
-
-def normalise_phone(text):
-    """Return `text` by NFKC without white space, hyphens and the country's +86."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return _COUNTRY.sub("", _PHONE_FILLING.sub("", text))
-
-
-def is_mobile(phone):
-    """Whether a normalised `phone` is a mobile number of the mainland."""
-    return _MOBILE.fullmatch(phone) is not None
 
 
 def clean_phone(text):

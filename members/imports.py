@@ -17,7 +17,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core import imports, scope, sheets
+from core import imports, names, scope, sheets
 from core.imports import STORABLE, ImportKind, Overtaken
 from core.models.imports import Outcome
 from core.secrets import blind, seal, unseal
@@ -266,7 +266,7 @@ class MemberImport(ImportKind):
         row.name = identity.normalise_name(sheets.text(cell))
         if fault := identity.fault_of_name(row.name):
             row.codes.append(fault)
-            row.name = masked(row.name)[: identity.NAME_LENGTH]
+            row.name = masked(row.name)[: names.NAME_LENGTH]
 
     def _read_number(self, row, cell):
         number = identity.normalise_number(sheets.text(cell))

@@ -20,6 +20,7 @@ from core import signin
 from core.models import User
 from core.scoped_admin import ScopedModelAdmin
 from unions import actions
+from unions.forms import UnionFacts
 from unions.models import Appointment, Committee, Officer, Union
 from unions.roles import GRANTS
 
@@ -167,7 +168,7 @@ class AppointmentAdmin(ScopedModelAdmin):
 # --- Unions and committees --------------------------------------------------------------------------------
 
 
-class UnionForm(forms.ModelForm):
+class UnionForm(UnionFacts):
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     class Meta:

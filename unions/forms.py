@@ -4,7 +4,8 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from core.forms import DateField, IntegerField, PortalForm, PortalModelForm, VersionedForm, portal_field
+from core import names, uscc
+from core.forms import DateField, IntegerField, PortalForm, PortalModelForm, VersionedForm, half_width, portal_field
 from unions.actions import FACTS
 from unions.models import Officer, Position, Sex, Union, UnionKind
 from unions.terms import term_lengths
@@ -15,7 +16,43 @@ SEATS = (
 )  # fmt: skip
 
 
-class UnionForm(PortalModelForm):
+def credit_code(text):
+    """Return the credit code typed as `text` in its one form, or "". Raises ValidationError."""
+    code = uscc.normalise(text or "")
+    if code and (fault := uscc.fault_of(code)):
+        raise forms.ValidationError(fault)
+    return code
+
+
+class UnionFacts(forms.ModelForm):
+    """What a person typed about a union, checked as an import checks it; here and in the admin."""
+
+    def clean_name(self):
+        name = half_width(self.cleaned_data["name"])
+        if not any(character.isalpha() for character in name):
+            raise forms.ValidationError(_("Write the full name of the union, as on its seal."))
+        return name
+
+    def clean_uscc(self):
+        return credit_code(self.cleaned_data["uscc"]) or None
+
+    def clean_employer_uscc(self):
+        return credit_code(self.cleaned_data["employer_uscc"])
+
+    def clean_founded_on(self):
+        day = self.cleaned_data["founded_on"]
+        if day and day > timezone.localdate():
+            raise forms.ValidationError(_("This day has not come yet."))
+        return day
+
+    def clean_contact_phone(self):
+        phone = half_width(self.cleaned_data["contact_phone"])
+        if phone and sum(character.isdigit() for character in phone) < 7:
+            raise forms.ValidationError(_("Write a telephone number of at least 7 digits."))
+        return phone
+
+
+class UnionForm(UnionFacts, PortalModelForm):
     """What is known of a union (rulebook §1.10), grouped as on the registration sheet."""
 
     GROUPS = (
@@ -41,6 +78,10 @@ class UnionForm(PortalModelForm):
         model = Union
         fields = FACTS
         formfield_callback = portal_field
+        error_messages = {
+            "code": {"unique": _("Another union has this code.")},
+            "uscc": {"unique": _("Another union has this credit code: compare both with their certificates.")},
+        }
 
     template_name = "unions/union_fields.html"
 
@@ -98,7 +139,23 @@ class CorrectionForm(ElectionForm):
     reason = forms.CharField(label=_("reason for the correction"), max_length=500)
 
 
-class SeatForm(PortalForm):
+class NamedForm(PortalForm):
+    """A form with the name and the mobile number of an officer, written as those of members are."""
+
+    def clean_name(self):
+        name = names.normalise_name(self.cleaned_data["name"])
+        if name and not names.is_name(name):
+            raise forms.ValidationError(names.NAME_INVALID)
+        return name
+
+    def clean_phone(self):
+        phone = names.normalise_phone(self.cleaned_data["phone"])
+        if phone and not names.is_mobile(phone):
+            raise forms.ValidationError(names.PHONE_INVALID)
+        return phone
+
+
+class SeatForm(NamedForm):
     """One row of an election's result; without a name it says nothing."""
 
     position = forms.ChoiceField(label=_("position"), choices=Position)
@@ -137,7 +194,7 @@ def seats(data=None):
     return SeatFormSet(data, prefix="seat", initial=[{"position": position} for position in SEATS])
 
 
-class OfficerForm(PortalModelForm):
+class OfficerForm(NamedForm, PortalModelForm):
     """An officer who joins the committee in office."""
 
     class Meta:

@@ -296,6 +296,12 @@ def test_change_union_through_the_action_with_its_version(tree, city, client_of)
     assert verbs() == ["unions.change_union"]
 
 
+def test_change_union_checks_the_credit_code(tree, city, client_of):
+    url = reverse("admin:unions_union_change", args=[tree.enterprise.pk])
+    response = client_of(city).post(url, union_facts(tree.enterprise, uscc="123"))
+    assert list(response.context["adminform"].form.errors) == ["uscc"]
+
+
 def test_add_union_below_a_foreign_one_is_no_choice(tree, district, client_of):
     district.is_staff = True
     district.save()

@@ -338,6 +338,30 @@ def test_union_edit_foreign_key_in_the_form_changes_nothing(tree, street, client
     assert (stored.parent, stored.path) == (tree.street, tree.enterprise.path)
 
 
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [
+        ("name", "==="),
+        ("uscc", "91410102MC0000044D"),
+        ("uscc", "123"),
+        ("employer_uscc", "123"),
+        ("founded_on", "2999-01-01"),
+        ("contact_phone", "abc"),
+    ],
+)
+def test_union_edit_refuses_what_cannot_be(tree, street, client_of, field, typed):
+    sent = facts_of(tree.enterprise, **{field: typed})
+    response = client_of(street).post(reverse("union_edit", args=[tree.enterprise.pk]), sent)
+    assert list(response.context["form"].errors) == [field]
+
+
+def test_union_edit_brings_a_credit_code_into_its_form(tree, street, client_of):
+    sent = facts_of(tree.enterprise, uscc="８1210400mc00000129 ", contact_phone="0414-12345678")
+    response = client_of(street).post(reverse("union_edit", args=[tree.enterprise.pk]), sent)
+    assert response.status_code == 302
+    assert Union.objects.get(pk=tree.enterprise.pk).uscc == "81210400MC00000129"
+
+
 @pytest.mark.parametrize("version", ["", "x", "-1", "99"])
 def test_union_edit_without_its_version_writes_nothing(tree, street, client_of, version):
     sent = facts_of(tree.enterprise, employees="7") | {"version": version}
@@ -405,6 +429,33 @@ def test_election_correct_needs_a_reason_and_moves_the_term(tree, elected, stree
 def test_election_correct_without_a_committee_leads_back(tree, street, client_of):
     response = client_of(street).get(reverse("election_correct", args=[tree.enterprise.pk]))
     assert (response.status_code, response.url) == (302, reverse("union_page", args=[tree.enterprise.pk]))
+
+
+@pytest.mark.parametrize(
+    ("typed", "wrong"),
+    [({"name": "123"}, "name"), ({"name": "=1+1"}, "name"), ({"phone": "12"}, "phone"), ({"phone": "abc"}, "phone")],
+)
+def test_officer_without_a_real_name_or_mobile_number_is_refused(tree, elected, street, client_of, typed, wrong):
+    sent = {"position": "MEMBER", "name": "李四", "started_on": "2024-01-01"} | typed
+    response = client_of(street).post(reverse("officer_add", args=[tree.enterprise.pk]), sent)
+    assert list(response.context["form"].errors) == [wrong]
+    rows = {f"seat-0-{name}": sent[name] for name in ("position", "name")} | {"seat-0-phone": sent.get("phone", "")}
+    election = {
+        "elected_on": "2026-01-05",
+        "term_years": 3,
+        "number": 3,
+        "seat-TOTAL_FORMS": 1,
+        "seat-INITIAL_FORMS": 0,
+    }
+    response = client_of(street).post(reverse("union_election", args=[tree.enterprise.pk]), election | rows)
+    assert [list(form.errors) for form in response.context["rows"]] == [[wrong]]
+
+
+def test_officer_is_written_like_a_member(tree, elected, street, client_of):
+    sent = {"position": "MEMBER", "name": "欧阳　喆", "started_on": "2024-01-01", "phone": "+86 138-1234-5678"}
+    client_of(street).post(reverse("officer_add", args=[tree.enterprise.pk]), sent)
+    officer = Officer.objects.get(name="欧阳喆")
+    assert (officer.phone, officer.phone_masked) == ("13812345678", "138****5678")
 
 
 def test_officer_comes_and_goes(tree, elected, street, client_of):
