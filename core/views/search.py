@@ -9,9 +9,10 @@ def search(request):
     """Show what the box finds, or go to the page of the only exact hit.
 
     The text comes by POST and is answered at once, without a redirect: it may be an identity number, and must stand in
-    no address, history or access log.
+    no address, history or access log. A name or code stays in the box; what may be a person's number is not repeated.
     """
     text = request.POST.get("q", "")
+    personal = sum(character.isdigit() for character in text) >= 10
     hits, message = [], ""
     if request.method == "POST":
         try:
@@ -21,8 +22,7 @@ def search(request):
     exact = [hit for hit in hits if hit.exact]
     if len(exact) == 1:
         return redirect(exact[0].url)
-    response = render(
-        request, "search.html", {"hits": hits, "message": message, "asked": request.method == "POST", "limit": LIMIT}
-    )
+    context = {"hits": hits, "message": message, "asked": request.method == "POST", "limit": LIMIT}
+    response = render(request, "search.html", context | {"sought": "" if personal else text})
     response["Cache-Control"] = "no-store"
     return response

@@ -61,6 +61,10 @@ def test_search_of_a_wrong_number_says_what_is_wrong(client_of, street, zhao):
     assert (labels(response), response.context["message"]) == ([], SENTENCES["ID_CHECKSUM"])
 
 
+def test_search_keeps_a_name_in_its_box(client_of, street, tree):
+    assert 'value="赵&lt;"' in ask(client_of(street), "赵<").content.decode()
+
+
 def test_search_does_not_repeat_the_number(client_of, street, tree):
     assert ZHAO not in ask(client_of(street), ZHAO).content.decode()
 
@@ -76,7 +80,7 @@ def test_search_finds_a_union_by_a_part_of_its_name_or_its_code(tree, client_of,
 def test_search_stays_in_scope(tree, client_of, neighbour, zhao, typed):
     response = ask(client_of(neighbour), typed)
     assert (response.status_code, labels(response)) == (200, [])
-    assert "恒达" not in response.content.decode()
+    assert "恒达" not in response.content.decode().replace(f'value="{typed}"', "")  # the box keeps what was typed
 
 
 def test_search_of_members_needs_the_right_to_see_them(tree, client_of, sysadmin, nobody, zhao):
