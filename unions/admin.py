@@ -158,9 +158,14 @@ class AppointmentAdmin(ScopedModelAdmin):
 
     @admin.action(description=_("End the selected appointments now"), permissions=["end"])
     def end_now(self, request, queryset):
-        for appointment in queryset:
-            actions.end_appointment(appointment, by=request.user, reason=request.POST.get("reason", ""))
-        number = len(queryset)
+        reason = request.POST.get("reason", "").strip()
+        if not reason:
+            messages.error(request, _("Please give the reason."))
+            return
+        running = list(queryset.filter(ended_on__isnull=True))
+        for appointment in running:
+            actions.end_appointment(appointment, by=request.user, reason=reason)
+        number = len(running)
         said = ngettext("%(number)d appointment ended.", "%(number)d appointments ended.", number)
         messages.success(request, said % {"number": number})
 

@@ -236,6 +236,14 @@ def test_end_now_ends_only_what_is_in_scope(tree, district_secadmin, street, nei
     assert list(AuditEvent.objects.values_list("verb", "reason")) == [("unions.end_appointment", "调离")]
 
 
+def test_end_now_without_a_reason_ends_nothing(tree, secadmin, street, client_of):
+    appointment = street.appointments.get()
+    url = reverse("admin:unions_appointment_changelist")
+    for reason, number in (("", 0), (" ", 0), ("调离", 1), ("又一次", 1)):
+        client_of(secadmin).post(url, {"action": "end_now", "_selected_action": [appointment.pk], "reason": reason})
+        assert Appointment.objects.filter(ended_on__isnull=False).count() == number
+
+
 def test_end_now_without_the_right_does_nothing(tree, sysadmin, street, client_of):
     appointment = street.appointments.get()
     client_of(sysadmin).post(
