@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from core import audit, bulk, jobs, sheets
 from core.models import ImportBatch
 from core.models.imports import BatchState, Outcome
+from core.sealed_files import clear_copy
 from core.sheets import SheetRefused
 
 READ, COMMIT = "core.tasks.read_import", "core.tasks.commit_import"
@@ -133,10 +134,12 @@ def receive(key, upload, *, by):
     kind = kind_of(key, by)
     name = Path(upload.name).name[-200:]
     batch = ImportBatch(kind=key, file_name=name, union=kind.top(), created_by=by)
-    batch.file.save(f"{uuid.uuid4().hex}{sheets.suffix(name)}", File(upload), save=False)
+    with clear_copy(upload) as path:
+        sheets.check(path, name)
+        batch.sha256 = digest(path)
+        with path.open("rb") as file:
+            batch.file.save(f"{uuid.uuid4().hex}{sheets.suffix(name)}", File(file), save=False)
     try:
-        sheets.check(batch.file.path, name)
-        batch.sha256 = digest(batch.file.path)
         with transaction.atomic():
             batch.save()
             title = _("Read %(name)s") % {"name": name}
@@ -196,7 +199,8 @@ def read_job(run):
     if batch is None or batch.state != BatchState.READING:
         return
     try:
-        read(batch, batch.file.path, run=run, progress=run.progress)
+        with batch.file.open() as file, clear_copy(file) as path:
+            read(batch, path, run=run, progress=run.progress)
     except SheetRefused as refusal:
         raise jobs.JobRefused(str(refusal)) from refusal
 

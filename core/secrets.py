@@ -40,22 +40,42 @@ def _ciphers(text):
 
 def seal(plain, place):
     """Return `plain` sealed for `place` (str, «app.Model.field:uuid»)."""
-    key_id, cipher = next(iter(_ciphers(settings.FIELD_KEYS).items()))
-    nonce = os.urandom(12)
-    return f"{key_id}:{base64.b64encode(nonce + cipher.encrypt(nonce, plain.encode(), place.encode())).decode()}"
+    key_id, raw = _encrypt(plain.encode(), place)
+    return f"{key_id}:{base64.b64encode(raw).decode()}"
 
 
 def unseal(sealed, place):
     """Return the plain text of `sealed`. Raises CannotOpen."""
     key_id, _, encoded = sealed.partition(":")
+    return _decrypt(key_id, base64.b64decode(encoded), place).decode()
+
+
+def seal_bytes(plain, place):
+    """Return bytes sealed for `place`: «id:», then nonce, ciphertext and tag as they are."""
+    key_id, raw = _encrypt(plain, place)
+    return key_id.encode() + b":" + raw
+
+
+def unseal_bytes(sealed, place):
+    """Return the plain bytes of `sealed`. Raises CannotOpen."""
+    key_id, _, raw = sealed.partition(b":")
+    return _decrypt(key_id.decode(errors="replace"), raw, place)
+
+
+def _encrypt(plain, place):
+    key_id, cipher = next(iter(_ciphers(settings.FIELD_KEYS).items()))
+    nonce = os.urandom(12)
+    return key_id, nonce + cipher.encrypt(nonce, plain, place.encode())
+
+
+def _decrypt(key_id, raw, place):
     cipher = _ciphers(settings.FIELD_KEYS).get(key_id)
     if cipher is None:
         raise CannotOpen(f"Key «{key_id}» is missing from FIELD_KEYS: put it back into the ring.")
-    raw = base64.b64decode(encoded)
     try:
-        return cipher.decrypt(raw[:12], raw[12:], place.encode()).decode()
+        return cipher.decrypt(raw[:12], raw[12:], place.encode())
     except InvalidTag:
-        raise CannotOpen(f"Sealed text at {place.partition(':')[0]} was altered or moved.") from None
+        raise CannotOpen(f"Sealed content at {place.partition(':')[0]} was altered or moved.") from None
 
 
 def blind(purpose, value):

@@ -4,6 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.scope import ScopedQuerySet, reach
+from core.sealed_files import SealedStorage
 
 
 class BatchState(models.TextChoices):
@@ -35,7 +36,7 @@ class ImportBatch(models.Model):
     """One file. The rows lie in the staging table of the app that reads it (`staged_rows`)."""
 
     kind = models.CharField(_("kind"), max_length=10)  # «unions» or «members»
-    file = models.FileField(upload_to="imports/%Y/%m", blank=True)
+    file = models.FileField(upload_to="imports/%Y/%m", storage=SealedStorage(), blank=True)
     file_name = models.CharField(_("file"), max_length=200)
     sha256 = models.CharField("SHA-256", max_length=64)
     union = models.ForeignKey("unions.Union", on_delete=models.PROTECT, null=True, related_name="import_batches")

@@ -4,9 +4,11 @@ from datetime import date
 
 import pytest
 from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.core.files.base import ContentFile
 from django.db import connection, transaction
 
 from core import secrets
+from core.sealed_files import SealedStorage, clear_copy
 from members.models import Person
 from unions.models import Committee, Officer
 
@@ -158,3 +160,21 @@ def test_blind_index_needs_its_key(stored, settings):
 def test_values_and_repr_give_no_clear_text(stored):
     assert Person.objects.values_list("id_number", flat=True)[0] != NUMBER
     assert NUMBER not in f"{stored!r} {stored}"
+
+
+# --- Sealed files ----------------------------------------------------------------------------------------------
+
+
+def test_a_sealed_file_opens_under_its_own_name_only(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    store = SealedStorage()
+    name = store.save("a/one.csv", ContentFile("赵建国,210400198503070017".encode()))
+    lying = (tmp_path / name).read_bytes()
+    assert b"210400198503070017" not in lying
+    with store.open(name) as file, clear_copy(file) as path:
+        assert path.stat().st_mode & 0o077 == 0
+        assert path.read_text(encoding="utf-8") == "赵建国,210400198503070017"
+    assert not path.exists()
+    (tmp_path / "a" / "two.csv").write_bytes(lying)
+    with pytest.raises(secrets.CannotOpen, match="altered or moved"):
+        store.open("a/two.csv")

@@ -77,7 +77,9 @@ def test_an_uploaded_file_is_kept_for_us_alone_and_read_in_the_background(upload
     path = Path(batch.file.path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert "名册" not in path.name
-    assert batch.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    with batch.file.open() as clear:
+        assert batch.sha256 == hashlib.sha256(clear.read()).hexdigest()
+    assert number(1).encode() not in path.read_bytes()  # sealed where it lies
     assert AuditEvent.objects.get(verb="core.upload_importbatch").changes == {"sha256": [None, batch.sha256]}
     page = text_of(client, page_of(batch))
     assert 'id="progress"' in page
