@@ -326,7 +326,7 @@ class Appointment(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.user} {self.role} {self.union}"
+        return f"{self.user} · {self.union}"
 
 
 class StagedUnion(StagedRow):

@@ -48,13 +48,18 @@ paper_list = PaperList.as_view()
 
 
 class UnionField(forms.ModelChoiceField):
-    """A union by its code, typed; only those where the user may issue the paper."""
+    """A union by its code or full name, typed; only those where the user may issue the paper."""
 
     widget = forms.TextInput
 
     def __init__(self, user, **kwargs):
         super().__init__(Union.objects.visible_to(user, "core.issue_paper"), to_field_name="code", **kwargs)
-        self.error_messages["invalid_choice"] = _("There is no union with this code where you may issue papers.")
+        self.error_messages["invalid_choice"] = _("There is no such union where you may issue papers.")
+
+    def to_python(self, value):
+        text = (value or "").strip()
+        named = self.queryset.filter(name=text).values_list("code", flat=True)[:2]
+        return super().to_python(named[0] if len(named) == 1 else text)
 
 
 class ReasonForm(forms.Form):
@@ -138,7 +143,9 @@ def ask_form(request, maker):
         for name, field in (maker.form.base_fields if maker.form else {}).items():
             data.setdefault(name, field.initial)
     form = (maker.form or forms.Form)(data)
-    form.fields["code"] = UnionField(request.user, label=_("union code"), initial=union.code if union else "")
+    form.fields["code"] = UnionField(
+        request.user, label=_("union code or full name"), initial=union.code if union else ""
+    )
     form.fields["code"].help_text = union.name if union else ""
     form.order_fields(["code"])
     return form

@@ -158,9 +158,7 @@ def test_queries_do_not_grow_with_the_duties(tree, street, client_of, rule, numb
     client.get("/")  # the first page of a session writes it
     with CaptureQueriesContext(connection) as queries:
         client.get("/")
-    assert (
-        len(queries) == 7
-    )  # user, roles, rules with reminders, duties, reminders, waiting, late duties
+    assert len(queries) == 7  # user, roles, rules with reminders, duties, reminders, waiting, late duties
 
 
 def test_desk_tells_an_account_without_a_role_whom_to_ask(client_of, nobody, approver):

@@ -524,3 +524,14 @@ def test_broker_down_lets_the_paper_wait_and_run_later(tree, city, broker, worke
     wait_for(lambda: Job.objects.get(pk=paper.job_id).finished)
     paper.refresh_from_db()
     assert paper.state == PaperState.VALID
+
+
+def test_a_union_is_found_by_its_full_name_too(tree, street, client_of):
+    enrol(tree.enterprise, 1)
+    client = client_of(street)
+    answer = client.post(reverse("paper_ask", args=["roll"]), {"code": tree.enterprise.name})
+    assert answer.status_code == 302
+    assert Paper.objects.get().union == tree.enterprise
+    answer = client.post(reverse("paper_ask", args=["roll"]), {"code": tree.neighbour_enterprise.name})
+    assert answer.status_code == 200
+    assert list(answer.context["form"].errors) == ["code"]
