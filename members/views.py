@@ -12,14 +12,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.conflicts import Conflict, conflict_page
 from core.pages import ListPage
-from core.scope import needs, reach, visible_or_404
+from core.scope import needs, visible_or_404
 from members import actions, timeline
 from members.actions import MEMBERSHIP_FACTS, PERSON_FACTS
 from members.filters import MemberFilter
 from members.forms import ChangeForm, EnrolForm, RevealForm
 from members.models import Membership
 from members.tables import MemberTable, badge
-from unions.models import Union
+from unions.views import my_unions
 
 KEY_FACTS = ("name", "phone", "joined_on")  # the page shows these above the others
 WORKING_AGE = 16  # rulebook §2.1: younger is a warning, not a hard stop
@@ -38,11 +38,7 @@ class MemberList(ListPage):
     template_name = "members/member_list.html"
 
     def get_facts(self):
-        held = reach(self.request.user, self.permission)
-        if held.everything:
-            return _("All unions")
-        tops = Union.objects.filter(path__in=held.paths).values_list("name", flat=True)
-        return _("%(unions)s and below") % {"unions": "、".join(tops)}
+        return my_unions(self.request.user, self.permission)
 
 
 member_list = MemberList.as_view()
