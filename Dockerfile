@@ -31,4 +31,4 @@ RUN SECRET_KEY=unused FIELD_KEYS=unused INDEX_KEYS=unused AUDIT_KEY=unused pytho
 USER portal
 EXPOSE 8000
 VOLUME /data/files
-CMD ["python", "-m", "gunicorn", "config.wsgi", "--bind=0.0.0.0:8000", "--no-control-socket"]
+CMD ["python", "-m", "gunicorn", "config.wsgi", "--bind=0.0.0.0:8000", "--no-control-socket", "--logger-class=config.gunicorn.Logger"]

@@ -2,11 +2,11 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
-PYTEST := $(PY) -m pytest -q -n 2
+PYTEST := $(PY) -m pytest -q -n 3 --dist worksteal
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run seed test test-postgres test-browser lint messages lock
+.PHONY: help setup setup-dev run seed test test-postgres test-browser soak bench trial trouble lint messages lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -25,14 +25,28 @@ seed: setup ## the demo's unions, people and accounts into the database
 	@$(PY) manage.py seed_demo
 
 test: setup-dev ## the tests on the embedded parts: SQLite and Valkey
-	@env -u DATABASE_URL -u REDIS_URL $(PYTEST) -m "not browser"
+	@env -u DATABASE_URL -u REDIS_URL $(PYTEST) -m "not browser and not trouble"
 
 test-postgres: setup-dev ## the same on PostgreSQL and Redis (DATABASE_URL and REDIS_URL, or those of this machine)
 	@DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
-	REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/9}" $(PYTEST) -m "not browser"
+	REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/9}" $(PYTEST) -m "not browser and not trouble and not once"
 
 test-browser: setup-dev ## the tests that drive Debian's Chromium
-	@env -u DATABASE_URL -u REDIS_URL $(PYTEST) -m browser
+	@env -u DATABASE_URL -u REDIS_URL $(PYTEST) -n 4 -m browser
+
+soak: setup-dev ## eight officers at once on the same people, two minutes on PostgreSQL (DATABASE_URL, or this machine's)
+	@SOAK_SECONDS="$${SOAK_SECONDS:-120}" \
+	DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
+	REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/9}" $(PY) -m pytest -q tests/soak
+
+bench: setup-dev ## the promises of docs/performance.md, measured (AREA=import|pages|search|paper, ON=postgresql|sqlite; all without)
+	@$(PY) -m bench $(AREA) $(if $(ON),--on $(ON))
+
+trial: setup-dev ## two web and two worker processes under load, one of each killed (MINUTES=10); ends with figures and a verdict
+	@$(PY) -m bench.trial --minutes "$${MINUTES:-10}"
+
+trouble: setup-dev ## the drills of docs/drills.md: servers of their own stopped, killed and filled up (as root)
+	@env -u DATABASE_URL -u REDIS_URL $(PY) -m pytest -q -m trouble tests/trouble
 
 lint: setup-dev ## style, imports downwards only, no missing migration
 	@$(PY) -m ruff check --quiet .

@@ -1,23 +1,30 @@
 """The side menu and what every page's frame shows: entries appear for those who hold the permission."""
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from django.conf import settings
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from core.models import Deadline
+from core import deadlines
 from unions.roles import places_of
 
 LATE_CAP = 99  # the red figure counts no further
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Entry:
     label: str
     url_name: str
     perm: str = ""
+
+    @cached_property
+    def url(self):
+        return reverse(self.url_name)
 
 
 MENU = [
@@ -29,8 +36,12 @@ MENU = [
             Entry(_("Unions"), "union_list", "unions.view_union"),
             Entry(_("Re-elections"), "term_list", "unions.view_committee"),
             Entry(_("Members"), "member_list", "members.view_membership"),
+            Entry(_("Transfers"), "transfer_list", "members.view_transfer"),
+            Entry(_("Possible duplicates"), "pair_list", "members.merge_person"),
+            Entry(_("Checkup"), "checkup", "core.view_finding"),
             Entry(_("Imports"), "import_list", "core.view_importbatch"),
             Entry(_("Roles"), "role_list", "unions.view_appointment"),
+            Entry(_("Accounts"), "account_list", "core.view_user"),
         ],
     ),
     (
@@ -40,6 +51,15 @@ MENU = [
             Entry(_("Jobs"), "job_list", "core.view_job"),
         ],
     ),
+    (
+        _("Operation"),
+        [
+            Entry(_("How the portal runs"), "health_page", "core.view_healthperiod"),
+            Entry(_("Retention periods"), "retention_page", "core.view_retentionrule"),
+            Entry(_("Holds"), "hold_list", "core.view_hold"),
+            Entry(_("Erasures"), "erasure_list", "members.view_erasure"),
+        ],
+    ),
 ]
 
 
@@ -47,27 +67,23 @@ def frame(request):
     """Context processor: the menu by permission, what is late, the federation's name, and who I am where."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
-        return {"federation_name": settings.FEDERATION_NAME, "menu": [], "here": "", "my_place": "", "in_admin": False}
-    menu = []
-    for title, entries in MENU:
-        open_entries = [
-            {
-                "label": entry.label,
-                "url": reverse(entry.url_name),
-                "late": _late(user) if entry.url_name == "desk" else "",
-            }
-            for entry in entries
-            if not entry.perm or user.has_perm(entry.perm)
-        ]
-        if open_entries:
-            menu.append({"title": title, "entries": open_entries})
+        return {"federation_name": settings.FEDERATION_NAME, "menu": "", "my_place": "", "in_admin": False}
+    held = tuple(entry for _title, entries in MENU for entry in entries if not entry.perm or user.has_perm(entry.perm))
+    here = _here(request.path, [entry.url for entry in held])
     return {
-        "here": _here(request.path, [entry["url"] for group in menu for entry in group["entries"]]),
         "federation_name": settings.FEDERATION_NAME,
-        "menu": menu,
+        "menu": _drawn(held, here, request.path == here, _late(request), get_language()),
         "my_place": _place(user),
         "in_admin": user.is_staff,
     }
+
+
+@lru_cache(maxsize=1000)
+def _drawn(held, here, exact, late, language):
+    """Return the menu of the entries `held` as HTML; few roles and pages make few menus."""
+    groups = [(title, [entry for entry in entries if entry in held]) for title, entries in MENU]
+    facts = {"groups": groups, "here": here, "exact": exact, "late": late, "desk": reverse("desk")}
+    return render_to_string("parts/menu.html", facts)
 
 
 def _here(path, urls):
@@ -75,9 +91,11 @@ def _here(path, urls):
     return max((url for url in urls if path == url or (url != "/" and path.startswith(url))), key=len, default="")
 
 
-def _late(user):
-    """Return how many duties are overdue, as text: «», «3» or «99+»."""
-    late = Deadline.objects.desk_of(user).overdue(timezone.localdate())[: LATE_CAP + 1].count()
+def _late(request):
+    """Return how many duties are overdue, as text: «», «3» or «99+»; on the desk itself counted anew."""
+    match = request.resolver_match
+    afresh = match is not None and match.view_name == "desk"
+    late = deadlines.late(request.user, timezone.localdate(), LATE_CAP + 1, afresh=afresh)
     return f"{LATE_CAP}+" if late > LATE_CAP else str(late or "")
 
 

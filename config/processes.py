@@ -12,7 +12,10 @@ libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def end_with_parent():
-    """In a child, before its program begins: let the kernel end it when its parent is gone (Linux)."""
+    """In a child, before its program begins: let the kernel end it when its parent is gone (Linux).
+
+    To the kernel the parent is the thread that started it: start parts from one that stays.
+    """
     if libc is not None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

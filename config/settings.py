@@ -12,6 +12,7 @@ from config import valkey
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
+PORTAL_LOCK = VAR_DIR / "run" / "portal.lock"  # held by `manage.py portal` while it runs
 
 env = environ.Env()
 env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))  # a real environment variable wins over the file
@@ -69,6 +70,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.middleware.RequestIdMiddleware",
+    "core.logs.AccessLogMiddleware",
+    "core.views.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -83,6 +86,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "core.signin.FirstStepsMiddleware",
+    "core.examination.LookOnceMiddleware",
 ]
 
 TEMPLATES = [
@@ -131,6 +136,7 @@ if DATABASE["ENGINE"].endswith("sqlite3"):
 else:
     DATABASE["CONN_MAX_AGE"] = 600
     DATABASE["CONN_HEALTH_CHECKS"] = True
+    DATABASE.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds: a silent server holds nobody up
     DATABASE["TEST"] = {"NAME": f"test_portal{TEST_DB_SUFFIX}"}
 
 # --- Broker, cache, sessions ------------------------------------------------------------------------------
@@ -167,6 +173,8 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_PUBLISH_RETRY = False  # a broker that is down must not hold a request
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: a worker is there again when the broker is
+CELERY_BEAT_SCHEDULER = "config.timetable:SteadyScheduler"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "socket_timeout": 5,
@@ -195,6 +203,8 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": env.str("LOGIN_FAILED_RATE", default="30/15m/ip,5/15m/key"),
     "login": env.str("LOGIN_RATE", default="60/m/ip"),
 }
+ACCOUNT_FORMS = {"change_password": "core.signin_forms.OwnPasswordForm"}
+MFA_FORMS = {"activate_totp": "core.signin_forms.SetUpForm", "authenticate": "core.signin_forms.CodeForm"}
 MFA_ADAPTER = "core.signin.PortalMFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = FEDERATION_NAME
@@ -222,10 +232,11 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 FILE_UPLOAD_PERMISSIONS = 0o600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 3000  # an enrol grid sends up to 201 rows of 8
 FILE_UPLOAD_HANDLERS = [
     "core.uploads.MeasuredUpload",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+    "core.uploads.TemporaryUpload",
 ]
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=60 * 1024 * 1024)
 IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", default=300_000)
@@ -234,6 +245,7 @@ EMAIL = env.email("EMAIL_URL", default="consolemail://")
 EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = EMAIL["EMAIL_BACKEND"], EMAIL["EMAIL_HOST"], EMAIL["EMAIL_PORT"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL["EMAIL_HOST_USER"], EMAIL["EMAIL_HOST_PASSWORD"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.get("EMAIL_USE_TLS", False), EMAIL.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 20  # seconds: a mail server that is silent holds nobody up
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="portal@localhost")
 
 # --- Security headers -------------------------------------------------------------------------------------
@@ -258,6 +270,8 @@ CONTENT_SECURITY_POLICY = {
         "manifest-src": [SELF],
     }
 }
+# Who brings this token is told the figures behind /health/ready too, from wherever; empty: this machine alone is.
+HEALTH_TOKEN = env.str("HEALTH_TOKEN", default="")
 # Number of trusted proxies in front of gunicorn; 0: the address is the connection's own.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 
@@ -265,12 +279,25 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "core.middleware.RequestIdFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "filters": {"context": {"()": "core.logs.Context"}},
+    "formatters": {"line": {"()": "core.logs.Line"}, "json": {"()": "core.logs.JsonLine"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env.str("LOG_FORMAT", default="line"),
+            "filters": ["context"],
+        }
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "django": {"handlers": [], "level": "INFO"},  # without Django's own, which print requests and mail them
+        "django.db.backends": {"level": "WARNING"},  # never SQL: it holds what people are
+        "django.server": {"handlers": [], "propagate": False},  # our own line tells of each request
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # Our own line tells of each task; these would tell what it was given.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
         "weasyprint": {"level": "WARNING"},
         "pikepdf": {"level": "WARNING"},
@@ -280,14 +307,43 @@ LOGGING = {
 # --- Lists by which the floor learns of the apps above it ---------------------------------------------------
 PAPER_KINDS = {"roll": "members.papers.MemberRoll", "terms": "unions.papers.TermReport"}
 IMPORT_KINDS = {"unions": "unions.imports.UnionImport", "members": "members.imports.MemberImport"}
+EXPORT_KINDS = {
+    "members": "members.exports.MemberExport",
+    "unions": "unions.exports.UnionExport",
+    "findings": "unions.exports.FindingExport",
+}
+CHECKUPS = ["unions.checkup.CHECKS", "members.checkup.CHECKS"]
 SEARCHES = ["unions.search.find", "members.search.find"]
 # What a duty about such an object leads to: the first step whose permission the user holds at its union.
 DUTY_STEPS = {
     "unions.committee": [
         ("unions.elect_union", "union_election", _("Record the election")),
         ("unions.view_union", "union_page", _("Look at the union")),
-    ]
+    ],
+    "unions.officer": [
+        ("unions.add_officer", "by_election", _("Record the by-election")),
+        ("unions.view_union", "union_page", _("Look at the union")),
+    ],
+    "unions.union": [
+        ("unions.change_union", "union_certificate", _("Record the certificate")),
+        ("unions.view_union", "union_page", _("Look at the union")),
+    ],
+    "members.transfer": [
+        ("members.answer_transfer", "transfer_page", _("Answer")),
+        ("members.view_transfer", "transfer_page", _("Look at the transfer")),
+    ],
+    "members.erasure": [
+        ("members.decide_erasure", "erasure_page", _("Decide the erasure")),
+        ("members.ask_erasure", "erasure_page", _("Look at the erasure")),
+    ],
 }
+
+# Whom a duty is about, where the titles of one kind read alike: f(keys, user) → {key: name} of those in sight. Shown at
+# the desk only; titles, reminders and e-mails name nobody.
+DUTY_NAMES = {"members.transfer": "members.transfers.whom"}
+
+# The page of what a hold lies on: the name of its route, which takes the key.
+HOLD_PAGES = {"core.importbatch": "import_page", "members.membership": "member_page"}
 
 IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # the trail is AuditEvent
 IMPORT_EXPORT_USE_TRANSACTIONS = True

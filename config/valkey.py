@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import tempfile
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -23,7 +22,8 @@ def socket_path(folder):
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"portal-{os.getuid()}-{name}" / "valkey.sock"
+    # Not tempfile's own answer: who serves or works has a private folder there (core.scratch), and all need the same.
+    return Path(os.environ.get("TMPDIR") or "/tmp") / f"portal-{os.getuid()}-{name}" / "valkey.sock"  # noqa: S108
 
 
 def url(path):

@@ -12,7 +12,7 @@ class CoreConfig(AppConfig):
     def ready(self):
         from django.db.models import CharField
 
-        from core import ids, loader, signin, triggers
+        from core import ids, loader, rotation, signin, triggers  # noqa: F401 — rotation registers its check
         from core.lookups import Prefix
 
         CharField.register_lookup(Prefix)

@@ -20,9 +20,9 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from core import ids, middleware, secrets
+from core import examination, ids, middleware, secrets
 from core.fields import BlindIndex, EncryptedText
-from core.models import AuditEvent, AuditSeal, Paper
+from core.models import AuditEvent, AuditRestriction, AuditSeal, Paper
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,14 @@ def record_many(entries):
         now, keys = timezone.now(), ids.allocate(AuditEvent, len(entries))
         events = [_event(key, now, **entry) for key, entry in zip(keys, entries, strict=True)]
         AuditEvent.objects.bulk_create(events, batch_size=1000)
+    examination.hear(events)  # every write has its event: this is where the checkup learns of it
     return events
+
+
+def restrict(targets):
+    """Show to nobody any more what the trail says about `targets`, pairs (label, key); the events themselves stay."""
+    rows = [AuditRestriction(target_label=label, target_id=str(key)) for label, key in targets]
+    AuditRestriction.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def mac_of(row):
@@ -76,12 +83,14 @@ def seal(now):
             _take_lock()
             return _seal(now)
     except OperationalError as error:
-        logger.warning("The audit trail was not sealed; the next run tries again: %s", error)
+        logger.warning("The audit trail was not sealed; the next run tries again: %s", type(error).__name__)
         return None
 
 
 def _seal(now):
     last = AuditSeal.objects.order_by("id").last()
+    if last and last.at > now:
+        logger.warning("The clock runs %s behind the last audit seal: was it set back?", last.at - now)
     digest, count, first, to = hashlib.sha256(), 0, None, None
     unsealed = AuditEvent.objects.filter(id__gt=last.to_id if last else 0).order_by("id")
     for key, event_uuid, mac in unsealed.values_list("id", "uuid", "mac").iterator(chunk_size=2000):
@@ -120,9 +129,15 @@ class Report:
             self.faults.append(sentence)
 
 
-def verify():
-    """Read the whole trail and return a `Report`: MACs, counts, digests and the chain of seals, and seals on papers."""
+def verify(witness=None):
+    """Read the whole trail and return a `Report`: MACs, counts, digests and the chain of seals, and seals on papers.
+
+    `witness`: (number, digest) of a seal as a log kept elsewhere tells it; that seal must still be there.
+    """
     report = Report()
+    if witness and not AuditSeal.objects.filter(id=witness[0], digest=witness[1]).exists():
+        said = _("Seal %(id)s of the log is not in the trail: it was cut off, or another put in its place.")
+        report.blame(said % {"id": witness[0]})
     try:
         _verify_trail(report)
     except (ValueError, TypeError, AttributeError, DatabaseError):  # a value no event was ever written with

@@ -28,8 +28,16 @@ class ForgivingClient(RedisCacheClient):
     def __init__(self, servers, prefix, **options):
         super().__init__(servers, retry=Retry(NoBackoff(), 0), **options)
         self._prefix = prefix
+        self._one = None
         self._away_until = 0.0
         self._lost = set()
+
+    def get_client(self, key=None, *, write=False):
+        """One client for all calls: Django makes one a call, which costs more than the call."""
+        pool = self._get_connection_pool(write)
+        if self._one is None or self._one.connection_pool is not pool:
+            self._one = self._client(connection_pool=pool)
+        return self._one
 
     def _ask(self, answer, operation, *args, keys=()):
         """Return what `operation(*args)` returns, or `answer` while Redis is away; `keys` are those it would write."""

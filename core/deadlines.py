@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date
+from uuid import uuid4
 
+from django.core.cache import cache
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -13,6 +15,8 @@ from core.models import Deadline, DeadlineRule
 from core.models.deadline import DeadlineState
 
 CHUNK = 1000
+LATE_KEPT = 60  # seconds that a count of what is late is good for, if nobody opens or closes a deadline meanwhile
+WRITTEN = "deadlines-written"  # cache key of a mark that changes whenever deadlines were written
 COMPUTED = ("natural", "due", "other_due", "earliest", "derivation", "provisional", "side")
 
 
@@ -132,6 +136,7 @@ def open_many(openings, *, by):
         if key not in there
     ]
     Deadline.objects.bulk_create(new, batch_size=CHUNK)
+    _note_written()
     audit.record_many(
         {
             "verb": "core.open_deadline",
@@ -176,6 +181,7 @@ def close(deadlines, state, *, on, by, reason=""):
     facts = {"state": state, "closed_on": on, "reason": reason[:500]}
     for start in range(0, len(closing), CHUNK):
         Deadline.objects.filter(pk__in=[row.pk for row in closing[start : start + CHUNK]]).update(**facts)
+    _note_written()
     audit.record_many(
         {
             "verb": "core.close_deadline",
@@ -193,26 +199,94 @@ def close(deadlines, state, *, on, by, reason=""):
 
 
 @transaction.atomic
-def recompute(rules=None, *, by):
-    """Compute the open deadlines of `rules` (all when None) again; return how many changed.
+def hand_on(deadlines, *, to, by, reason=""):
+    """Give those of the queryset `deadlines` that are open to the user `to`, None: to the desk of their unions.
 
-    Called when the calendar or a rule was changed. Deadlines of one rule and trigger have the same dates, so each pair
-    is one update. Old and new dates go into the trail.
+    Returns how many there were.
     """
-    rows = Deadline.objects.open().select_related("rule").order_by("pk")
-    if rules is not None:
-        rows = rows.filter(rule__in=rules)
+    given = list(deadlines.open().order_by("pk").select_for_update(of=("self",)))
+    for start in range(0, len(given), CHUNK):
+        Deadline.objects.filter(pk__in=[row.pk for row in given[start : start + CHUNK]]).update(owner=to)
+    _note_written()
+    audit.record_many(
+        {
+            "verb": "core.hand_on_deadline",
+            "target": row,
+            "by": by,
+            "union": row.union_id,
+            "changes": {"owner": [row.owner_id, to and to.pk]},
+            "reason": reason,
+        }
+        for row in given
+    )
+    return len(given)
+
+
+def retitle(deadlines, title):
+    """Write the new `title` of what the open ones of the queryset `deadlines` are about; return how many."""
+    return deadlines.open().update(title=title[:200])
+
+
+def stale(deadlines):
+    """Yield the keys of those of the queryset `deadlines` whose stored dates their rule and trigger do not give."""
     reckoner = Reckoner(Calendar.load())
-    stale, events = {}, []
+    for row in deadlines.select_related("rule").iterator(chunk_size=CHUNK):
+        try:
+            wrong = _changes(row, reckoner.columns(row.rule, row.trigger))
+        except CannotCount:
+            wrong = True
+        if wrong:
+            yield row.pk
+
+
+def _changes(row, new):
+    """{column: [stored, new]} of what differs."""
+    return {name: [getattr(row, name), new[name]] for name in COMPUTED if getattr(row, name) != new[name]}
+
+
+@transaction.atomic
+def recompute(rules=None, *, of=None, by):
+    """Compute the open deadlines of `rules` (all when None), or of the queryset `of`, again; return how many changed.
+
+    Called when the calendar or a rule was changed, or a date was found wrong. Deadlines of one rule and trigger have
+    the same dates, so each pair is one update. Old and new dates go into the trail. Raises CannotCount.
+    """
+    meant = (Deadline.objects.all() if of is None else of).open()
+    if rules is not None:
+        meant = meant.filter(rule__in=rules)
+    rows = meant.select_related("rule").order_by("pk")
+    reckoner = Reckoner(Calendar.load())
+    differing, events = {}, []
     for row in rows.select_for_update(of=("self",)).iterator(chunk_size=CHUNK):
         new = reckoner.columns(row.rule, row.trigger)
-        changes = {name: [getattr(row, name), new[name]] for name in COMPUTED if getattr(row, name) != new[name]}
-        if changes:
-            stale[row.rule_id, row.trigger] = new
+        if changes := _changes(row, new):
+            differing[row.rule_id, row.trigger] = new
             events.append(
                 {"verb": "core.recompute_deadline", "target": row, "by": by, "union": row.union_id, "changes": changes}
             )
-    for (rule_id, trigger), new in stale.items():
-        Deadline.objects.open().filter(rule_id=rule_id, trigger=trigger).update(**new)
+    for (rule_id, trigger), new in differing.items():
+        meant.filter(rule_id=rule_id, trigger=trigger).update(**new)
+    _note_written()
     audit.record_many(events)
     return len(events)
+
+
+def late(user, today, cap, *, afresh=False):
+    """Return how many duties on the desk of `user` are overdue on the day `today`, counted to `cap` at most.
+
+    The figure stands on every page, so it is kept for `LATE_KEPT` seconds, but never beyond the next deadline that
+    anybody opens, closes, hands on or computes again. `afresh` counts whatever is kept.
+    """
+    name = f"late-{user.pk}-{today}"
+    kept = {} if afresh else cache.get_many([name, WRITTEN])
+    if name in kept and kept[name][0] == kept.get(WRITTEN):
+        return kept[name][1]
+    written = kept.get(WRITTEN) if kept else cache.get(WRITTEN)
+    number = Deadline.objects.desk_of(user).overdue(today)[:cap].count()
+    cache.set(name, (written, number), LATE_KEPT)
+    return number
+
+
+def _note_written():
+    """What was counted before is no longer good, from the commit on."""
+    transaction.on_commit(lambda: cache.set(WRITTEN, uuid4().hex, 2 * LATE_KEPT))

@@ -104,6 +104,8 @@ def tell(rule, trigger, reading, other, calendar):
 
 
 def _count(rule, trigger, reading, story):
+    if not reading.length:
+        return f"{story.full(trigger, checked=False)}为{rule.starts}，当日届满"
     period = PERIOD[reading.unit].format(reading.length)
     begin = f"{story.full(trigger, checked=False)}{rule.starts}"
     begin += f"，此前须留足{period}" if rule.backward else f"，次日起算{period}"

@@ -1,5 +1,7 @@
 """Model fields for personal data: sealed text, and the blind index that finds it."""
 
+from dataclasses import dataclass
+
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
@@ -10,6 +12,11 @@ class Sealed(str):
     """Ciphertext as it lies in the database."""
 
     __slots__ = ()
+
+
+def holds(instance, name):
+    """Whether the sealed field `name` of `instance`, as it was loaded, holds anything; nothing is opened."""
+    return bool(instance.__dict__[name])
 
 
 class SealedAttribute(DeferredAttribute):
@@ -57,6 +64,20 @@ class EncryptedText(models.TextField):
 
     def get_lookup(self, lookup_name):
         return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
+
+
+@dataclass(frozen=True)
+class SealedCopy:
+    """A plain text column that holds ciphertext of another model's field, as staging tables do (`SEALED_COPIES`).
+
+    `field` is the EncryptedText it is sealed for, `uuid` the look-up of that row's uuid, `index` the column of its
+    blind index.
+    """
+
+    column: str
+    field: EncryptedText
+    uuid: str
+    index: str = ""
 
 
 class BlindIndex(models.CharField):

@@ -10,6 +10,9 @@ from django.db import models
 from django.forms.renderers import TemplatesSetting
 from django.utils.translation import gettext_lazy as _
 
+from core.names import A_NUMBER
+
+REQUIRED = _("This field is required.")  # Django's sentence: our catalogue says what to do
 DATE = re.compile(r"(\d{4})(?:\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?|(\d{2})(\d{2}))")
 
 
@@ -69,13 +72,23 @@ def portal_field(db_field, **kwargs):
         return db_field.formfield(form_class=DateField, **kwargs)
     if isinstance(db_field, models.IntegerField) and not db_field.choices:
         return db_field.formfield(form_class=IntegerField, **kwargs)
-    return db_field.formfield(**kwargs)
+    field = db_field.formfield(**kwargs)
+    if db_field.choices and not field.required:
+        field.choices = [("", ""), *db_field.choices]  # nothing chosen looks like an empty box, not like dashes
+    return field
 
 
 class PortalForm(forms.Form):
     """A form about somebody else: the browser fills in nothing of the user's own."""
 
     use_required_attribute = False  # our own sentences beside the fields, not the browser's bubbles
+
+    def clean_reason(self):
+        """A reason, whatever it is for, stands in the trail for ever: no number of anybody in it."""
+        text = self.cleaned_data["reason"]
+        if A_NUMBER.search(text):
+            raise ValidationError(_("Write the reason without identity or phone numbers."))
+        return text
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -16,19 +16,22 @@ from functools import partial
 
 from celery import current_app, shared_task
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from core import full_disk, logs, middleware, trouble
 from core.models import Job
 from core.models.job import JobState
+from core.secrets import CannotOpen
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 BROKER_PAUSE = 10.0  # seconds without a try after the broker did not answer, so that pages do not crawl
 PROGRESS_PAUSE = 0.5  # seconds between two writes of a mere count
+REACHED_PAUSE = 2.0  # and between two of how far a step within one transaction is
 
 _broker_silent_until = 0.0
 
@@ -60,7 +63,10 @@ def start(task_name, *, title, by, params=None, union=None, total=0):
     `task_name` is the name given to `job_task`; `params` are ids and options, never personal data; `total` the number
     of things to do, if known. A broker that is down changes nothing: the job waits until the timetable wakes it.
     """
-    job = Job.objects.create(task=task_name, title=title, created_by=by, params=params or {}, union=union, total=total)
+    asked = middleware.request_id.get().removeprefix("-")  # outside a request there is none
+    job = Job.objects.create(
+        task=task_name, title=title, created_by=by, params=params or {}, union=union, total=total, request_id=asked
+    )
     transaction.on_commit(partial(wake, job), robust=True)
     return job
 
@@ -83,9 +89,8 @@ def wake(job):
 
 def wake_waiting():
     """Send every job that was never delivered or has gone silent; end those that used up their attempts."""
-    silent = timezone.now() - timedelta(seconds=settings.JOB_STALE_SECONDS)
     never_sent = Q(state=JobState.WAITING, heartbeat_at__isnull=True)
-    gone_silent = Job.objects.unfinished().filter(Q(heartbeat_at__lt=silent) | never_sent).order_by("id")
+    gone_silent = Job.objects.unfinished().filter(_silent(timezone.now()) | never_sent).order_by("id")
     for job in gone_silent.filter(attempts__gte=ATTEMPTS):
         if _take(job, Q(attempts__gte=ATTEMPTS)):
             _fail(
@@ -105,8 +110,9 @@ def job_task(name, *, failed=None):
     """Turn `work(run)` into the Celery task `name`, which takes a job's primary key.
 
     `work` may run twice and must not double anything. It ends well by returning; `JobRefused` ends it with a sentence;
-    any other exception is logged without its message (which may hold personal data) and tried again, three times in
-    all. `failed(job, sentence)` is called in the transaction in which the job fails, to mark what it worked on.
+    a full disk ends it with another; any other exception is logged without its message (which may hold personal data)
+    and tried again, three times in all. `failed(job, sentence)` is called in the transaction in which the job fails,
+    to mark what it worked on.
     """
 
     def decorate(work):
@@ -157,6 +163,7 @@ class Run:
 
     def __init__(self, job):
         self.job = job
+        self.within = None
         self._written = 0.0
 
     def progress(self, done=None, total=None, message=None):
@@ -173,6 +180,13 @@ class Run:
             return
         self._written = now
         self._write(done=self.job.done, total=self.job.total, message=self.job.message)
+
+    def reached(self, done):
+        """Note how far a step within one transaction is, whose own writing nobody sees before its end.
+
+        The heartbeat tells it through its own connection; on SQLite, whose writer has the database alone, nobody can.
+        """
+        self.within = done
 
     def note(self, sentence):
         """Add a remark to the job's page."""
@@ -199,7 +213,8 @@ class Run:
 
 def _task(job):
     """The registered task of `job`. Raises KeyError for an unknown name."""
-    current_app.loader.import_default_modules()
+    if job.task not in current_app.tasks:
+        current_app.loader.import_default_modules()
     return current_app.tasks[job.task]
 
 
@@ -207,11 +222,16 @@ def _owned(job):
     return Job.objects.filter(pk=job.pk, run_token=job.run_token, state=JobState.RUNNING)
 
 
+def _silent(now):
+    """No sign of life for too long, or one from a time to come: the clock was set back since, and nobody is at it."""
+    patience = timedelta(seconds=settings.JOB_STALE_SECONDS)
+    return Q(heartbeat_at__lt=now - patience) | Q(heartbeat_at__gt=now + patience)
+
+
 def _take(job, condition):
     """Claim `job` by one conditional update, if nobody is at it. Returns whether it is ours now."""
     now = timezone.now()
-    silent = now - timedelta(seconds=settings.JOB_STALE_SECONDS)
-    free = Q(state=JobState.WAITING) | Q(state=JobState.RUNNING, heartbeat_at__lt=silent)
+    free = Q(state=JobState.WAITING) | Q(_silent(now), state=JobState.RUNNING)
     token = uuid.uuid4()
     if not Job.objects.filter(free, condition, pk=job.pk).update(
         state=JobState.RUNNING, run_token=token, heartbeat_at=now, attempts=F("attempts") + 1
@@ -222,12 +242,22 @@ def _take(job, condition):
 
 
 def _run(job, work, foreground=False):
-    """Claim and run `job`; returns False when there was nothing to claim."""
+    """Claim and run `job`; returns False when there was nothing to claim.
+
+    Where the row itself cannot be written, because the database is away, the job stays as it is: silent, so that it is
+    woken again.
+    """
     if job is None or not _take(job, Q() if foreground else Q(attempts__lt=ATTEMPTS)):
         return False
-    run = Run(job)
+    with logs.of_job(job):
+        return _work(job, work, foreground)
+
+
+def _work(job, work, foreground):
+    """Do the claimed `job`'s work, and note how it ended."""
+    began, run = time.monotonic(), Run(job)
     try:
-        with _heartbeat(job):
+        with _heartbeat(run):
             work(run)
     except RunLost:
         log.warning("job %s (%s): another worker took over", job.pk, job.task)
@@ -239,10 +269,17 @@ def _run(job, work, foreground=False):
             return _run(job, work, foreground)
     except JobRefused as refusal:
         _fail(_owned(job), job, str(refusal))
+    except CannotOpen as error:
+        met = trouble.of(error)
+        _fail(_owned(job), job, f"{met.sentence} {met.detail}")
     except Exception as error:
         frames = "".join(traceback.format_tb(error.__traceback__))
         log.error("job %s (%s), attempt %s: %s\n%s", job.pk, job.task, job.attempts, type(error).__name__, frames)  # noqa: TRY400
-        if foreground or job.attempts >= ATTEMPTS:
+        if not connection.in_atomic_block:
+            close_old_connections()  # a database that was restarted meanwhile is there again for what follows
+        if full_disk.is_full(error):  # where not even this can be written, the job is woken until there is room again
+            _fail(_owned(job), job, str(full_disk.SENTENCE))
+        elif foreground or job.attempts >= ATTEMPTS:
             _fail(
                 _owned(job),
                 job,
@@ -254,6 +291,8 @@ def _run(job, work, foreground=False):
             raise
     else:
         _owned(job).update(state=JobState.DONE, finished_at=timezone.now(), message="", done=F("total"))
+        facts = {"task": job.task, "state": JobState.DONE.value, "ms": round((time.monotonic() - began) * 1000)}
+        log.info("job %s (%s) done", job.pk, job.task, extra=facts)
     return True
 
 
@@ -267,28 +306,36 @@ def _fail(row, job, sentence):
 
 
 @contextmanager
-def _heartbeat(job):
+def _heartbeat(run):
     """Give signs of life from a thread of its own while a long step says nothing.
 
     The thread has its own connection and never waits long for a lock: while our own transaction holds the row (or,
     on SQLite, the database), nobody else can claim the job either.
     """
-    ended = threading.Event()
+    ended, job = threading.Event(), run.job
+    patience = "PRAGMA busy_timeout = 1000" if connection.vendor == "sqlite" else "SET lock_timeout = '1s'"
 
     def beat():
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA busy_timeout = 1000" if connection.vendor == "sqlite" else "SET lock_timeout = '1s'")
-        while not ended.wait(max(0.2, settings.JOB_STALE_SECONDS / 4)):
-            try:
-                if not _owned(job).update(heartbeat_at=timezone.now()):
-                    break
-            except DatabaseError:
-                continue  # locked, or a hiccup: the next beat counts
+        if connection.connection is None:
+            with connection.cursor() as cursor:
+                cursor.execute(patience)
+        told = {} if run.within is None else {"done": run.within}
+        return _owned(job).update(heartbeat_at=timezone.now(), **told)
 
     def live():
+        pause, told, silent = max(0.2, settings.JOB_STALE_SECONDS / 4), None, 0.0
+        step = min(pause, REACHED_PAUSE)
         try:
-            if not ended.wait(max(0.2, settings.JOB_STALE_SECONDS / 4)):
-                beat()
+            while not ended.wait(step):
+                silent += step
+                if silent < pause and run.within == told:
+                    continue
+                silent, told = 0.0, run.within
+                try:
+                    if not beat():
+                        break
+                except DatabaseError:
+                    close_old_connections()  # locked, or restarted: the next beat counts
         finally:
             connection.close()
 

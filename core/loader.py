@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import connections, router, transaction
 
 from core.deadlines import recompute
-from core.models import CalendarDay, CalendarYear, Deadline, DeadlineRule, Setting
+from core.models import CalendarDay, CalendarYear, Deadline, DeadlineRule, RetentionRule, Setting
 
 DATA = Path(__file__).resolve().parent / "data"
 
@@ -68,12 +68,17 @@ def shipped_settings():
     return {row["key"]: Setting(**row) for row in rows_of("settings.csv")}
 
 
+def shipped_retention():
+    return {row["kind"]: RetentionRule(**row) for row in rows_of("retention_rules.csv")}
+
+
 # Model, the field that identifies a row, and the shipped rows by it. A setting is there when any of its values is.
 TABLES = [
     (CalendarYear, "year", shipped_years),
     (CalendarDay, "date", shipped_days),
     (DeadlineRule, "code", shipped_rules),
     (Setting, "key", shipped_settings),
+    (RetentionRule, "kind", shipped_retention),
 ]
 
 

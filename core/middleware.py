@@ -1,7 +1,6 @@
 """What every request carries: a request id and an address, for the trail and the log."""
 
 import contextvars
-import logging
 import re
 import uuid
 
@@ -37,11 +36,3 @@ def client_address(request):
         if len(hops) >= settings.TRUSTED_PROXIES:
             return hops[-settings.TRUSTED_PROXIES][:45]
     return request.META.get("REMOTE_ADDR", "")[:45]
-
-
-class RequestIdFilter(logging.Filter):
-    """Put the request id on every log line; Django writes some after our middleware has ended, with the request."""
-
-    def filter(self, record):
-        record.request_id = getattr(getattr(record, "request", None), "id", None) or request_id.get()
-        return True

@@ -6,6 +6,7 @@ import unicodedata
 from django.utils.translation import gettext_lazy
 
 NAME_LENGTH = 50
+A_NUMBER = re.compile(r"\d{11}")  # a phone or more: it must not stand in the trail
 
 # Han characters, 〇 and 々 among them, and everything beyond the basic plane that is written in China (rare names).
 HAN = "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -43,6 +44,8 @@ def is_name(name):
 
 def normalise_phone(text):
     """Return `text` by NFKC without white space, hyphens and the country's +86."""
+    if _MOBILE.fullmatch(text):
+        return text
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return _COUNTRY.sub("", _PHONE_FILLING.sub("", text))

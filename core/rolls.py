@@ -10,8 +10,8 @@ from core import drawing
 from core.papers import SLICE_ROWS, Kind, Slice
 
 HEAD_EMS = 27.0  # what a group's head holds beside its figures
-CODE_EMS = 7.4  # what the code holds in the table of totals; the name has what the figures leave (papers/roll.html)
-NAME_WIDTH, FIGURE_WIDTH, EM = 126.0, 16.0, 3.6  # mm
+NUMBER_WIDTH, CODE_WIDTH, FIGURE_WIDTH = 11, 28, 16  # of the table of totals, in mm; the name has what they leave
+CODE_EMS, PADDING, EM = 7.4, 3.0, 3.6  # what the code holds; what a cell keeps free, and one em, in mm
 
 
 @dataclass
@@ -29,6 +29,8 @@ class Roll(Kind):
     """A paper of grouped rows; its template extends `papers/roll.html`."""
 
     counted = ""  # what the rows are: 人, 个工会
+    columns = ()  # the widths of the columns in mm, drawing.WIDTH together
+    heads = ()
     figure_heads = ()  # the heads of the figures in the table of totals
     totals_title = ""
 
@@ -110,7 +112,7 @@ class Roll(Kind):
                     pager.place(group, row, height=row["height"], head=head)
         pages = []
         for laid in pager.pages:
-            page = self._frame(paper, opening=params["opening"] and not pages)
+            page = self._frame(paper, self.columns, self.heads, opening=params["opening"] and not pages)
             page["subtotal"] = f"{sum(len(part.rows) for part in laid)} {self.counted}"
             page["parts"] = [
                 {
@@ -122,11 +124,23 @@ class Roll(Kind):
                 }
                 for part in laid
             ]
+            page["rules"] = self._rules(page["parts"])
             pages.append(page)
         return pages, sum(len(part.rows) for laid in pager.pages for part in laid)
 
+    def _rules(self, parts):
+        """The rules of a page: its head, the parts with theirs, the page subtotal."""
+        cells = [1] * len(self.columns)
+        rows = [(drawing.HEAD, cells)]
+        for part in parts:
+            rows += [(part["height"], [len(cells)])] if part["head"] else []
+            rows += [(row["height"], cells) for row in part["rows"]]
+        return drawing.rules(self.columns, [*rows, (drawing.ROW, [2, len(cells) - 2])])
+
     def _totals(self, paper, params, less):
-        name_ems = (NAME_WIDTH - FIGURE_WIDTH * len(self.figure_heads)) / EM
+        figures = [FIGURE_WIDTH] * len(self.figure_heads)
+        name_width = drawing.WIDTH - NUMBER_WIDTH - CODE_WIDTH - sum(figures)
+        columns, name_ems = [NUMBER_WIDTH, name_width, CODE_WIDTH, *figures], (name_width - PADDING) / EM
         names = self.named([key for _number, key, _figures in params["totals"]])
         pager = self._pager(paper, less, opening=False)
         for number, key, figures in params["totals"]:
@@ -134,21 +148,21 @@ class Roll(Kind):
             height = drawing.row_height(name, code)
             row = {"no": number, "name": name, "code": code, "figures": figures}
             pager.place(None, {**row, "height": height, "tall": height > drawing.ROW}, height=height)
-        pages = [
-            {
-                **self._frame(paper),
-                "totals": laid[0].rows,
-                "totals_title": self.totals_title,
-                "figure_heads": self.figure_heads,
-            }
-            for laid in pager.pages
-        ]
+        heads = ["序号", self.totals_title, "工会编码", *self.figure_heads]
+        pages = [{**self._frame(paper, columns, heads), "totals": laid[0].rows} for laid in pager.pages]
         pages[-1]["sums"] = params["sums"]
+        for page in pages:
+            cells = [1] * len(columns)
+            rows = [(drawing.HEAD, cells), *((row["height"], cells) for row in page["totals"])]
+            rows += [(drawing.ROW, [3, *(1 for _figure in figures)])] if page["sums"] else []
+            page["rules"] = drawing.rules(columns, rows)
         return pages
 
-    def _frame(self, paper, *, opening=False):
-        """What stands above the table of every page; on the opening one the title too."""
+    def _frame(self, paper, columns, heads, *, opening=False):
+        """What stands above the table of every page, and its head; on the opening one the title too."""
         return {
+            "columns": columns,
+            "heads": heads,
             "title_lines": drawing.wrap(paper.title, drawing.TITLE_EMS) if opening else [],
             "words": drawing.wrap(self.words(paper.union, paper.params), drawing.FACTS_EMS),
             "figures": self.in_words(paper.facts["figures"]),

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WIDTH = 4  # base-36 digits a level
+SUPERUSER = "superuser"
 
 
 def after(path):
@@ -64,6 +65,17 @@ def reach(user, perm):
         if hasattr(backend, "reach"):
             return backend.reach(user, perm)
     return Reach()
+
+
+def roles_of(user):
+    """Return the keys of the roles that `user` holds today; «superuser» stands for break-glass."""
+    held = {key for backend in auth.get_backends() if hasattr(backend, "roles") for key in backend.roles(user)}
+    return held | ({SUPERUSER} if user.is_superuser else set())
+
+
+def known_roles():
+    """Return the keys of every role there is."""
+    return {SUPERUSER}.union(*(getattr(backend, "known_roles", ()) for backend in auth.get_backends()))
 
 
 class ScopedQuerySet(models.QuerySet):

@@ -8,9 +8,11 @@ from django.forms import Media
 from django.http import Http404
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.conflicts import Conflict
 from core.forms import add_refusal
+from core.scope import reach
 
 COUNT_UP_TO = 1000
 FILTER_VERBS = ("", "exact", "in", "isnull", "isempty")  # what Django's list filters write into an address
@@ -160,3 +162,64 @@ class ScopedModelAdmin(admin.ModelAdmin):
         """Without the history page (it would show the admin's empty log) and without the delete page."""
         closed = {f"{self.opts.app_label}_{self.opts.model_name}_{page}" for page in ("history", "delete")}
         return [url for url in super().get_urls() if url.name not in closed]
+
+
+UNION = {"union": gettext_lazy("union")}
+
+
+def _column(name, label):
+    """Return what shows the field `name` under `label`."""
+
+    @admin.display(description=label, empty_value="—")
+    def shown(row):
+        in_words = getattr(row, f"get_{name}_display", None)
+        return in_words() if in_words else getattr(row, name)
+
+    return shown
+
+
+class ReadOnlyAdmin(ScopedModelAdmin):
+    """Rows to read and to find: what writes them are the actions behind the portal's pages.
+
+    `seen_with` is the permission that shows them, by default the model's own; `scope_path` is the lookup of their
+    union's path where the model has no scope of its own; `labels` name the fields that have no name in the model.
+    """
+
+    seen_with = ""
+    scope_path = ""
+    labels = {}
+    show_facets = admin.ShowFacets.NEVER  # each facet would count every row
+    sortable_by = ()
+
+    @cached_property
+    def labelled(self):
+        labels = {name: label for name, label in (UNION | self.labels).items() if not hasattr(self, name)}
+        return {name: _column(name, label) for name, label in labels.items()}
+
+    def get_list_display(self, request):
+        return [self.labelled.get(name, name) for name in super().get_list_display(request)]
+
+    def get_fields(self, request, obj=None):
+        return [self.labelled.get(name, name) for name in super().get_fields(request, obj)]
+
+    def perm(self, verb):
+        return self.seen_with or super().perm(verb)
+
+    @property
+    def scoped(self):
+        return bool(self.scope_path) or super().scoped
+
+    def get_queryset(self, request):
+        if not self.scope_path:
+            return super().get_queryset(request)
+        held = reach(request.user, self.perm("view"))
+        return admin.ModelAdmin.get_queryset(self, request).filter(held.condition(self.scope_path))
+
+    def has_view_permission(self, request, obj=None):
+        return self.allowed(request, "view")  # a row was found in scope already
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False

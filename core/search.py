@@ -1,10 +1,12 @@
 """The one search box: what may be typed into it, and what the apps named in `settings.SEARCHES` find.
 
-A search is a function `find(user, text, limit)` that returns at most `limit` hits, all of them in the user's scope.
+A search is a function `find(user, text, limit)` that returns at most `limit` hits, the best first, all of them in the
+user's scope.
 """
 
 import unicodedata
 from dataclasses import dataclass
+from itertools import groupby
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -23,6 +25,22 @@ class Hit:
     detail: str
     url: str
     exact: bool = False  # the text is its number, code or whole name
+    part: str = ""  # what the text is of the label
+    matched: str = ""  # what the text was found in, where the label does not show it: «pinyin», «phone»
+
+    @property
+    def pieces(self):
+        """The label before, in and after the part that the text is."""
+        return self.label.partition(self.part) if self.part else (self.label, "", "")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The hits of one kind, and whether there are more than are shown."""
+
+    kind: str
+    hits: list
+    more: bool
 
 
 class CannotSearch(ValueError):
@@ -39,19 +57,24 @@ def clean(text):
     if any(unicodedata.category(character)[0] == "C" for character in text):
         raise CannotSearch(_("This holds characters that no name has: type it again by hand."))
     if len(text) < SHORTEST:
-        raise CannotSearch(_("Type at least two characters: a name from its beginning, a full number, or a union."))
+        raise CannotSearch(_("Type at least two characters: of a name, its pinyin or initials, a number, or a union."))
     return text
 
 
 def find(user, text):
-    """Return the hits for `text` within the scope of `user`, the searches in their order. Raises CannotSearch."""
+    """Return [Found] for `text` within the scope of `user`, kind by kind. Raises CannotSearch.
+
+    The kind that holds an exact hit comes first, else the searches keep their order.
+    """
     text = clean(text)
     hits, refusal = [], None
     for search in settings.SEARCHES:
         try:
-            hits += import_string(search)(user, text, LIMIT)
+            hits += import_string(search)(user, text, LIMIT + 1)
         except CannotSearch as error:  # not for this one: another may know the text
             refusal = error
     if refusal and not hits:
         raise refusal
-    return hits
+    kinds = [(kind, list(each)) for kind, each in groupby(hits, key=lambda hit: hit.kind)]
+    kinds.sort(key=lambda each: not any(hit.exact for hit in each[1]))
+    return [Found(kind, each[:LIMIT], len(each) > LIMIT) for kind, each in kinds]

@@ -14,3 +14,9 @@ def value(key, on=None):
     if found is None:
         raise LookupError(f"Setting «{key}» has no value on {on}.")
     return found
+
+
+def in_force(on):
+    """Return {key: value} of every setting that has a value on the date `on`, in one query."""
+    rows = Setting.objects.filter(Q(valid_to__isnull=True) | Q(valid_to__gte=on), valid_from__lte=on)
+    return dict(rows.order_by("valid_from").values_list("key", "value"))

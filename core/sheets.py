@@ -1,23 +1,19 @@
 """Reading one sheet as people keep it, a workbook (.xlsx) or a CSV file, or refusing it with one plain sentence.
 
 Of several sheets the first visible one that has the header row is read; hidden sheets are never read, because nobody
-sees what would be imported from them. Macros are refused, not ignored. A workbook is a zip archive: it is measured by
-unpacking it once, in small pieces, before the reader (which keeps a sheet in memory as a full rectangle) gets it.
+sees what would be imported from them. Macros are refused, not ignored. A workbook is measured (`core.workbooks`) before
+the reader gets it.
 """
 
 import csv
 import re
-import struct
 import unicodedata
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from xml.parsers import expat
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -27,45 +23,28 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-HEADER_DEPTH = 500  # rows among which the header row is looked for
-END_WORDS = ("合计", "总计", "制表", "填表", "审核", "负责人")  # they end the sheet (import contract)
+from core import full_disk, workbooks
+from core.workbooks import DAMAGED, MACROS, NO_WORKBOOK, PASSWORD, PIECE, SheetRefused
 
-MOST_UNPACKED = 400 * 1024 * 1024  # bytes of a workbook once unpacked: 300,000 rows of 20 columns have about 250 MB
-MOST_CELLS = 20_000_000  # of the rectangle that a sheet fills
-MOST_TEXT = 1024 * 1024 * 1024  # bytes of all text cells, shared texts counted as often as they are used
-BOMB_RATIO, BOMB_SIZE = 250, 20 * 1024 * 1024  # unpacked to packed, and the size below which it does not matter
+HEADER_DEPTH = 500  # rows among which the header row is looked for
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what begins so, a program may reckon
+END_WORDS = ("合计", "总计", "制表", "填表", "审核", "负责人")  # they end the sheet (import contract)
+END_BEGINS = {word[0] for word in END_WORDS}
+
 MOST_OF_A_ROW = 4 * 1024 * 1024  # characters of one row of a CSV file
 MOST_COLUMNS = 16_384  # as in a workbook
-PIECE = 1024 * 1024
 
 ZIP_MAGIC = b"PK\x03\x04"
 OLE_MAGIC = bytes.fromhex("D0CF11E0A1B11AE1")  # an encrypted workbook, or an old .xls
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
-# References beyond column Z or row 99,999: few or none in an ordinary sheet.
-_FAR = re.compile(rb"""r\s*=\s*["'](?:([A-Za-z]{2,3})(\d{1,7})|[A-Za-z]?(\d{6,7}))["']""")
-_VALUE = re.compile(rb"<(?:\w+:)?v>(\d{1,9})</")
-_ANY_VALUE = re.compile(rb"<(?:\w+:)?v[\s>]")
-_CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
-_PLAIN_CELL = b'<c r="'  # as Excel and nearly everybody writes it
-_ODD_PLACE = re.compile(rb"""\sr\s*=\s*["'](?:[A-Za-z]{4}|[A-Za-z]*0|[A-Za-z]*\d{8})""")  # no sheet of people has one
-_PLACE = re.compile(rb"([A-Za-z]{1,9})([0-9]{1,12})")
 _SPACE = re.compile(r"\s+")
 
 OLD_FORMAT = gettext_lazy("This is a file of the old format: open it, save it as .xlsx and choose that file.")
-MACROS = gettext_lazy("Workbooks with macros are not accepted: save it as .xlsx and choose that file.")
-PASSWORD = gettext_lazy("The workbook has a password: take the password off in Excel and save it again.")
-NO_WORKBOOK = gettext_lazy("This is not a workbook, whatever its name says: open it in Excel and save it as .xlsx.")
 NO_CSV = gettext_lazy("This is not a CSV file, whatever its name says: a workbook's name ends in .xlsx.")
-DAMAGED = gettext_lazy("The workbook is damaged and cannot be read: open it in Excel and save it again as .xlsx.")
-TOO_BIG = gettext_lazy("Unpacked, the workbook is too large: copy the register alone into a new workbook.")
 BROKEN_CSV = gettext_lazy("The CSV file is broken: a quotation mark may be missing. Save it as .xlsx.")
 
 csv.field_size_limit(MOST_OF_A_ROW)
-
-
-class SheetRefused(ValueError):
-    """The file cannot be read; the text is the sentence the person reads."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +55,8 @@ class Sheet:
     headers: list[str]  # as they stand, unknown ones too
     total: int  # rows below the header at most; 0: not known
     rows: Iterator[tuple[int, list]]
+    name: str = ""  # of the sheet in its workbook
+    others: Callable[[], list[str]] = list  # names of the sheets after it that have a header row; ask after `rows`
 
 
 def read(path, name, columns):
@@ -87,9 +68,17 @@ def read(path, name, columns):
     """
     path = Path(path)
     check(path, name)
-    if suffix(name) == ".csv":
-        return _find([(0, _csv_rows(path))], columns)
-    return _find(_workbook_sheets(path), columns)
+    return _find(_sheets(path, name), columns)
+
+
+def lines(path, name, sheet):
+    """Yield (row number, cells) of every row as it stands, of the sheet called `sheet` or the CSV file."""
+    found = next(rows for title, _height, rows in _sheets(Path(path), name) if title == sheet)
+    yield from _guarded(enumerate(found, start=1))
+
+
+def _sheets(path, name):
+    return iter([("", 0, _csv_rows(path))]) if suffix(name) == ".csv" else _workbook_sheets(path)
 
 
 def suffix(name):
@@ -130,9 +119,13 @@ def check(path, name):
 
 
 def text(cell):
-    """Return a cell as the text a person would have typed: whole numbers without «.0», dates as 2019-03-05."""
+    """Return a cell as the text a person would have typed: whole numbers without «.0», dates as 2019-03-05.
+
+    The apostrophe that an export puts before what a program would take for a formula is taken off again.
+    """
     if isinstance(cell, str):
-        return cell.replace("\0", "").strip()
+        said = (cell.replace("\0", "") if "\0" in cell else cell).strip()
+        return said[1:] if said[:1] == "'" and said[1:].startswith(FORMULA) else said
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, float):
@@ -243,22 +236,60 @@ def _csv_rows(path):
 
 
 def _workbook_sheets(path):
-    """Yield (rows to the last filled one, iterator of the rows) of each visible sheet."""
-    _measure(path)
+    """Yield (name, rows to the last filled one, iterator of the rows) of each visible sheet; one is held in memory.
+
+    Of a long sheet only a slice is.
+    """
+    measured = workbooks.measure(path)
+    for index, (name, is_shown) in enumerate(_names(path)):
+        if not is_shown:
+            continue
+        if part := workbooks.long_part(path, name, measured):
+            yield name, measured[part], _slices(path, part, index)
+        else:
+            grid = _grid(path, index)
+            yield name, grid.total_height, _rows(grid)
+            grid = None
+
+
+def _names(path):
+    """Return [(name, whether it is a sheet of cells that is shown)] of a workbook's sheets."""
+    sheets = _workbook(path).sheets_metadata
+    return [
+        (sheet.name, sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible)
+        for sheet in sheets
+    ]
+
+
+def _workbook(path):
     try:
-        workbook = CalamineWorkbook.from_path(str(path))
-        sheets = workbook.sheets_metadata
+        return CalamineWorkbook.from_path(str(path))
     except Exception as error:
         raise SheetRefused(DAMAGED) from error
-    for index, sheet in enumerate(sheets):
-        if sheet.typ != SheetTypeEnum.WorkSheet or sheet.visible != SheetVisibleEnum.Visible:
-            continue
-        try:
-            grid = workbook.get_sheet_by_index(index)
-            height, rows = grid.total_height, grid.iter_rows()
-        except Exception as error:
-            raise SheetRefused(DAMAGED) from error
-        yield height, rows
+
+
+def _grid(path, index):
+    try:
+        return _workbook(path).get_sheet_by_index(index)
+    except Exception as error:
+        raise SheetRefused(DAMAGED) from error
+
+
+def _rows(grid):
+    """Return an iterator of the rows, from row 1 and column A on."""
+    before = [""] * grid.start[1] if grid.start else []
+    return (before + row for row in grid.iter_rows()) if before else grid.iter_rows()
+
+
+def _slices(path, part, index):
+    """Yield the rows of a long sheet, which lies in `part` of the workbook."""
+    done = 0
+    for slice_path in workbooks.slices(path, part):
+        grid = _grid(slice_path, index)
+        for row in islice(_rows(grid), done, None):
+            yield row
+            done += 1
+        grid = None
 
 
 def _contains(path, needle):
@@ -271,187 +302,38 @@ def _contains(path, needle):
     return False
 
 
-def _measure(path):
-    """Refuse a workbook that is none, has a password or macros, or would unpack to more than memory should hold."""
-    try:
-        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
-            parts = archive.infolist()
-            names = {part.filename for part in parts}
-            if "[Content_Types].xml" not in names or not any(name.startswith("xl/") for name in names):
-                raise SheetRefused(NO_WORKBOOK)
-            if any(part.flag_bits & 1 for part in parts):
-                raise SheetRefused(PASSWORD)
-            if any(name.lower().endswith("vbaproject.bin") for name in names):
-                raise SheetRefused(MACROS)
-            declared, packed = sum(part.file_size for part in parts), sum(part.compress_size for part in parts)
-            if declared > MOST_UNPACKED or (declared > BOMB_SIZE and declared > BOMB_RATIO * packed):
-                raise SheetRefused(TOO_BIG)
-            if not _fits(file, parts):
-                raise SheetRefused(TOO_BIG)
-    except SheetRefused:
-        raise
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OSError):
-        raise SheetRefused(DAMAGED) from None
-    except (expat.ExpatError, ValueError):  # XML that the reader may take in its own way
-        raise SheetRefused(DAMAGED) from None
-
-
-def _fits(file, parts):
-    """Whether the parts, really unpacked, stay within our bounds: bytes, cells of a rectangle, bytes of text.
-
-    Cells written as everybody writes them are measured by their places alone; any others are parsed, by `_rectangle`.
-    """
-    unpacked = longest = cells = 0
-    for part in parts:
-        kept, text, sheet, strange, width, height = b"", b"", False, False, 26, 99_999
-        for piece in _unpack(file, part):
-            unpacked += len(piece)
-            if unpacked > MOST_UNPACKED or max(len(kept), len(text)) > 16 * PIECE:
-                return False
-            if _is_texts(part):
-                *done, text = (text + piece).split(b"</si>")
-                longest = max(longest, len(text), *map(len, done))
-            whole = kept + piece
-            cut = max(whole.rfind(b"<"), 0)  # a tag cut in two is looked at with the next piece
-            whole, kept = whole[:cut], whole[cut:]
-            found = len(_CELL.findall(whole))
-            cells += found
-            sheet = sheet or b"sheetData" in whole
-            strange = strange or found != whole.count(_PLAIN_CELL) or _ODD_PLACE.search(whole)
-            for letters, below, far_below in set(_FAR.findall(whole)):
-                width = max(width, _column(letters))
-                height = max(height, int(below or far_below))
-        if sheet and (strange or width * height > MOST_CELLS) and _rectangle(file, part) > MOST_CELLS:
-            return False
-    return cells <= MOST_CELLS and (longest * cells <= MOST_TEXT or _text_bytes(file, parts) <= MOST_TEXT)
-
-
-def _is_texts(part):
-    """Whether a part holds the shared texts: the reader knows them by this name."""
-    return part.orig_filename.lower().endswith("sharedstrings.xml")
-
-
-def _rectangle(file, part):
-    """The rectangle that the filled cells of a part span, in cells, each placed where the reader places it.
-
-    Coloured empty cells do not count. Raises ExpatError, ValueError.
-    """
-    row = column = width = height = 0
-
-    def begins(tag, attributes):
-        nonlocal row, column, width, height
-        tag, place = tag.rpartition(":")[2], attributes.get("r", "")
-        if tag == "row":
-            row, column = int(place) if place else row + 1, 0
-        elif tag == "c" and place:
-            found = _PLACE.fullmatch(place.encode())
-            if not found:
-                raise ValueError(place)
-            column, row = _column(found[1]), int(found[2])
-        elif tag == "c":
-            column += 1
-        elif tag in ("v", "is"):
-            width, height = max(width, column), max(height, row)
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = begins
-    for piece in _unpack(file, part):
-        parser.Parse(piece)
-    return width * height
-
-
-def _text_bytes(file, parts):
-    """The bytes of all cells with shared text, each text counted as often as a cell refers to it.
-
-    A reference that is not written as everybody writes it counts as one to the longest text. Raises ExpatError.
-    """
-    lengths, used = [], 0
-
-    def begins(tag, _attributes):
-        if tag.rpartition(":")[2] == "si":
-            lengths.append(0)
-
-    def says(words):
-        if lengths:
-            lengths[-1] += len(words.encode())
-
-    for part in filter(_is_texts, parts):
-        parser = expat.ParserCreate()
-        parser.StartElementHandler, parser.CharacterDataHandler = begins, says
-        for piece in _unpack(file, part):
-            parser.Parse(piece)
-    longest = max(lengths, default=0)
-    for part in parts:
-        for whole in _tags(file, part):
-            numbers = [int(number) for number in _VALUE.findall(whole)]
-            used += sum(lengths[number] for number in numbers if number < len(lengths))
-            used += longest * (len(_ANY_VALUE.findall(whole)) - len(numbers))
-    return used
-
-
-def _tags(file, part):
-    """Yield the content of a part in pieces that end before a cell begins."""
-    kept = b""
-    for piece in _unpack(file, part):
-        whole = kept + piece
-        cut = max(whole.rfind(b"<c"), 0)
-        yield whole[:cut]
-        kept = whole[cut:]
-    yield kept
-
-
-def _column(letters):
-    """Column AA is 27."""
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + letter - 64
-    return number
-
-
-def _unpack(file, part):
-    """Yield the real content of a zip entry in pieces, whatever size the directory declares."""
-    file.seek(part.header_offset)
-    header = file.read(30)
-    name_length, extra_length = struct.unpack("<HH", header[26:30])
-    file.seek(name_length + extra_length, 1)
-    begin, left = file.tell(), part.compress_size
-    if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise NotImplementedError
-    inflater = zlib.decompressobj(-15) if part.compress_type == zipfile.ZIP_DEFLATED else None
-    while left > 0:
-        file.seek(begin)
-        packed = file.read(min(left, PIECE))
-        if not packed:
-            raise EOFError
-        begin, left = begin + len(packed), left - len(packed)
-        if inflater is None:
-            yield packed
-            continue
-        while packed:
-            yield inflater.decompress(packed, PIECE)
-            packed = inflater.unconsumed_tail
-
-
 # --- Header and rows -------------------------------------------------------------------------------------------
 
 
 def _find(sheets, columns):
     """Return the first sheet of `sheets` with a header row: a row with every column that is needed."""
-    for height, rows in sheets:
+    for name, height, rows in sheets:
         numbered = _guarded(enumerate(rows, start=1))
-        for number, cells in islice(numbered, HEADER_DEPTH):
-            headers = [text(cell) for cell in cells]
-            places = {}
-            for place, header in enumerate(headers):
-                places.setdefault(_spelling(header), place)
-            found = {
-                field: next((places[name] for name in spellings if name in places), None)
-                for field, (_needed, spellings) in columns.items()
-            }
-            if all(found[field] is not None for field, (needed, _spellings) in columns.items() if needed):
-                return Sheet(number, headers, max(height - number, 0), _data(numbered, list(found.values())))
+        del rows
+        if found := _header(numbered, columns):
+            number, headers, places = found
+            return Sheet(
+                number, headers, max(height - number, 0), _data(numbered, places), name,
+                lambda: [other for other, _height, rows in sheets if _header(_guarded(enumerate(rows)), columns)],
+            )  # fmt: skip
     needed = "、".join(f"「{spellings[0]}」" for needed, spellings in columns.values() if needed)
     raise SheetRefused(_("No header row was found: the sheet needs the columns %(columns)s.") % {"columns": needed})
+
+
+def _header(numbered, columns):
+    """Return (row number, headers as they stand, place of each of `columns` or None) of the header row, or None."""
+    for number, cells in islice(numbered, HEADER_DEPTH):
+        headers = [text(cell) for cell in cells]
+        places = {}
+        for place, header in enumerate(headers):
+            places.setdefault(_spelling(header), place)
+        found = {
+            field: next((places[name] for name in spellings if name in places), None)
+            for field, (_needed, spellings) in columns.items()
+        }
+        if all(found[field] is not None for field, (needed, _spellings) in columns.items() if needed):
+            return number, headers, list(found.values())
+    return None
 
 
 def _spelling(header):
@@ -466,6 +348,8 @@ def _guarded(rows):
     except SheetRefused:
         raise
     except Exception as error:
+        if full_disk.is_full(error):
+            raise
         raise SheetRefused(DAMAGED) from error
 
 
@@ -473,10 +357,10 @@ def _data(numbered, places):
     """Yield (row number, cells in the order of `places`) of the rows below the header, to the end of the sheet."""
     most, seen = settings.IMPORT_MAX_ROWS, 0
     for number, cells in numbered:
-        first = next((cell for cell in cells if cell != "" and not (isinstance(cell, str) and not text(cell))), None)
-        if first is None:
+        first = next((said for said in map(text, cells) if said), "")
+        if not first:
             continue
-        if isinstance(first, str) and _SPACE.sub("", first).startswith(END_WORDS):
+        if first[0] in END_BEGINS and _SPACE.sub("", first).startswith(END_WORDS):
             return
         seen += 1
         if seen > most:

@@ -1,19 +1,31 @@
 """The tables a keeper of standards changes: rules, calendar, settings. Each change is an event and moves open dates."""
 
+import re
 from datetime import time
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import audit
+from core import audit, signin
 from core.deadlines import CannotCount, recompute
-from core.models import CalendarDay, CalendarYear, DeadlineRule, Setting
+from core.models import CalendarDay, CalendarYear, DeadlineRule, RetentionRule, Setting
 from core.models.deadline import Unit
+from core.models.retention import RetentionUnit
 from core.reminders import stages_of
+from core.scope import known_roles
 
 # The longest period of a rule, by unit: no law knows a longer one, and every date stays countable.
 LONGEST = {Unit.CALENDAR_DAY: 36500, Unit.WORKING_DAY: 25000, Unit.MONTH: 1200, Unit.YEAR: 100}
+
+LONGEST_KEPT = {RetentionUnit.DAY: 36500, RetentionUnit.MONTH: 1200}
+
+NUMBERS = (
+    "one_time_password_hours", "account_dormant_days", "digest_soon_days", "working_age", "retirement_age_men",
+    "retirement_age_women", "committee_members", "women_committee_members", "import_waiting_days", "checkup_aside_days",
+    "checkup_daily_days",
+)  # fmt: skip
+HEALTH = "health_"  # thresholds of core.health, whole numbers all of them
 
 
 @transaction.atomic
@@ -58,11 +70,26 @@ def check(row):
     """Raise ValidationError for what the columns alone cannot refuse."""
     if isinstance(row, DeadlineRule):
         _check_rule(row)
-    if isinstance(row, Setting) and row.key in ("reminder_from", "reminder_until"):
+    if isinstance(row, Setting):
+        _check_setting(row)
+    if isinstance(row, RetentionRule) and not 1 <= row.length <= LONGEST_KEPT[row.unit]:
+        most = LONGEST_KEPT[row.unit]
+        raise ValidationError({"length": _("The length must be between 1 and %(most)s.") % {"most": most}})
+
+
+def _check_setting(row):
+    if row.key in ("reminder_from", "reminder_until"):
         try:
             time.fromisoformat(row.value)
         except ValueError:
             raise ValidationError({"value": _("Write a time of day like 09:00.")}) from None
+    if row.key in NUMBERS and not (row.value.isascii() and row.value.isdigit() and 1 <= int(row.value) <= 1000):
+        raise ValidationError({"value": _("Write a whole number from 1 to 1000.")})
+    if row.key.startswith(HEALTH) and not re.fullmatch("[1-9][0-9]{0,6}", row.value):
+        raise ValidationError({"value": _("Write a whole number from 1 to 9999999.")})
+    if row.key == "second_factor_roles" and (unknown := signin.roles_in(row.value) - known_roles()):
+        said = _("There is no role «%(role)s». Write keys of roles with commas between them, or none.")
+        raise ValidationError({"value": said % {"role": min(unknown)}})
 
 
 def _check_rule(rule):

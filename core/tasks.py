@@ -1,10 +1,22 @@
 """What workers and the timetable call: each task is a few lines that call one action."""
 
 from celery import shared_task
-from django.core.management import call_command
 from django.utils import timezone
 
-from core import audit, imports, jobs, papers, reminders
+from core import (
+    audit,
+    checkup,
+    digests,
+    examination,
+    exports,
+    health,
+    imports,
+    jobs,
+    papers,
+    reminders,
+    retention,
+    scratch,
+)
 
 
 @shared_task(name="core.tasks.wake_jobs", ignore_result=True)
@@ -19,16 +31,58 @@ def seal_audit():
     audit.seal(timezone.now())
 
 
-@shared_task(name="core.tasks.clear_sessions", ignore_result=True)
-def clear_sessions():
-    """Each night: delete the rows of sessions that have ended."""
-    call_command("clearsessions")
+@shared_task(name=health.BEAT_TASK, ignore_result=True)
+def note_health():
+    """Each minute: that a worker takes work, and what every check says."""
+    health.note(timezone.now())
+
+
+@shared_task(name="core.tasks.look_at_all_keys", ignore_result=True)
+def look_at_all_keys():
+    """Each night: whether the keys of every sealed row are there."""
+    health.look_at_all_keys(timezone.now())
+
+
+@shared_task(name="core.tasks.apply_retention", ignore_result=True)
+def apply_retention():
+    """Each night: delete what is over its period."""
+    retention.run(timezone.now())
+
+
+@shared_task(name="core.tasks.remove_exports", ignore_result=True)
+def remove_exports():
+    """Each night: delete the files of exports whose last day is over."""
+    exports.remove_old(timezone.localdate())
+
+
+@shared_task(name="core.tasks.sweep_scratch", ignore_result=True)
+def sweep_scratch():
+    """Each night: remove what killed processes left among the temporary files."""
+    scratch.sweep()
 
 
 @shared_task(name="core.tasks.send_reminders", ignore_result=True)
 def send_reminders():
     """Each half hour: write the reminders whose stage has come, in working hours only."""
     reminders.send(timezone.now())
+
+
+@shared_task(name="core.tasks.send_digests", ignore_result=True)
+def send_digests():
+    """Each half hour: send the e-mails of the day that were not sent yet, in working hours only."""
+    digests.send(timezone.now())
+
+
+@shared_task(name="core.tasks.start_checkup", ignore_result=True)
+def start_checkup():
+    """Each night: ask for a checkup of the whole city."""
+    checkup.start(by=None)
+
+
+@jobs.job_task(checkup.RUN)
+def run_checkup(run):
+    """A checkup, of the whole city or of one union and all below it."""
+    examination.work(run)
 
 
 @jobs.job_task(papers.MAKE, failed=papers.paper_failed)
@@ -43,6 +97,12 @@ def draw_slice(run):
     papers.draw(run)
 
 
+@jobs.job_task(exports.MAKE)
+def make_export(run):
+    """The workbook of an export."""
+    exports.make(run)
+
+
 @jobs.job_task(imports.READ, failed=imports.reading_failed)
 def read_import(run):
     """Read an uploaded sheet into staging."""
@@ -53,3 +113,15 @@ def read_import(run):
 def commit_import(run):
     """Store the rows of a previewed sheet."""
     imports.commit_job(run)
+
+
+@jobs.job_task(imports.UNDO, failed=imports.undoing_failed)
+def undo_import(run):
+    """Take the rows of a stored sheet back."""
+    imports.undo_job(run)
+
+
+@jobs.job_task(imports.RETURN)
+def return_import(run):
+    """Mark the problem rows in a copy of the uploaded sheet."""
+    imports.return_job(run)

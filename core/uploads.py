@@ -1,8 +1,10 @@
 """What may be sent to the portal at all: judged by its announced length, before a byte of it is kept."""
 
+from contextlib import suppress
+
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
 
 
 class MeasuredUpload(FileUploadHandler):
@@ -24,3 +26,15 @@ class MeasuredUpload(FileUploadHandler):
 
     def file_complete(self, file_size):
         return None
+
+
+class TemporaryUpload(TemporaryFileUploadHandler):
+    """Keeps a large file in a temporary one, and on a full disk takes that away at once: it holds the room wanted."""
+
+    def receive_data_chunk(self, raw_data, start):
+        try:
+            return super().receive_data_chunk(raw_data, start)
+        except OSError:
+            with suppress(OSError):  # what was not yet written has no room either
+                self.upload_interrupted()
+            raise

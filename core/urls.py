@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from core.views import desk, imports, jobs, papers, public, search
+from core.views import desk, drafts, exports, health, imports, jobs, papers, public, retention, saved_views, search
 
 urlpatterns = [
     path("", desk.desk, name="desk"),
     path("search/", search.search, name="search"),
+    path("deadlines/<int:deadline_pk>/waive/", desk.deadline_waive, name="deadline_waive"),
+    path("digest/", desk.my_digest, name="my_digest"),
     path("reminders/<int:reminder_pk>/read/", desk.reminder_read, name="reminder_read"),
+    path("drafts/save/", drafts.draft_save, name="draft_save"),
+    path("drafts/discard/", drafts.draft_discard, name="draft_discard"),
     path("jobs/", jobs.job_list, name="job_list"),
     path("jobs/<int:job_pk>/", jobs.job_page, name="job_page"),
     path("papers/", papers.paper_list, name="paper_list"),
@@ -16,11 +20,26 @@ urlpatterns = [
     path("papers/<int:paper_pk>/download/", papers.paper_download, name="paper_download"),
     path("papers/<int:paper_pk>/replace/", papers.paper_replace, name="paper_replace"),
     path("papers/<int:paper_pk>/revoke/", papers.paper_revoke, name="paper_revoke"),
+    path("exports/", exports.export_list, name="export_list"),
+    path("exports/ask/<slug:kind>/", exports.export_ask, name="export_ask"),
+    path("exports/<int:export_pk>/", exports.export_page, name="export_page"),
+    path("exports/<int:export_pk>/download/", exports.export_download, name="export_download"),
+    path("views/save/", saved_views.saved_view_save, name="saved_view_save"),
+    path("views/<int:savedview_pk>/default/", saved_views.saved_view_default, name="saved_view_default"),
+    path("views/<int:savedview_pk>/delete/", saved_views.saved_view_delete, name="saved_view_delete"),
     path("imports/", imports.import_list, name="import_list"),
     path("imports/new/<slug:kind>/", imports.import_new, name="import_new"),
     path("imports/new/<slug:kind>/template/", imports.import_template, name="import_template"),
     path("imports/<int:importbatch_pk>/", imports.import_page, name="import_page"),
     path("imports/<int:importbatch_pk>/commit/", imports.import_commit, name="import_commit"),
     path("imports/<int:importbatch_pk>/discard/", imports.import_discard, name="import_discard"),
+    path("imports/<int:importbatch_pk>/return/", imports.import_return, name="import_return"),
+    path("imports/<int:importbatch_pk>/returned/", imports.import_returned, name="import_returned"),
+    path("imports/<int:importbatch_pk>/undo/", imports.import_undo, name="import_undo"),
+    path("imports/<int:importbatch_pk>/hold/", retention.import_hold, name="import_hold"),
+    path("retention/", retention.retention_page, name="retention_page"),
+    path("holds/", retention.hold_list, name="hold_list"),
+    path("holds/<int:hold_pk>/", retention.hold_page, name="hold_page"),
+    path("health/", health.health_page, name="health_page"),
     path("p/<slug:token>/", public.paper_public, name="paper_public"),
 ]

@@ -4,7 +4,7 @@ Each act is one transaction and one event in the trail. A refusal is a Validatio
 that it is about, so that every form shows it where it belongs.
 """
 
-import re
+from contextlib import contextmanager
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 
 from core import audit
 from core.conflicts import Conflict
-from core.secrets import blind
-from members import identity
+from core.deadlocks import again_on_deadlock
+from core.names import A_NUMBER
+from core.secrets import blind_all
+from members import candidates, identity
 from members.models import DocumentKind, Membership, Person
 
 PERSON_FACTS = (
@@ -25,9 +27,14 @@ MEMBERSHIP_FACTS = (
     "migrant_worker", "card_no", "dues_standard", "model_worker", "notes",
 )  # fmt: skip
 SEALED = ("phone", "residence")
-A_NUMBER = re.compile(r"\d{11}")  # a phone or more: it must not stand in the trail
+SEE = "members.view_membership"
 
 
+class OutOfSight(ValidationError):
+    """Refused because of somebody whom the officer does not see: whoever tries numbers learns that they are known."""
+
+
+@again_on_deadlock
 def enrol(*, by, union, name, id_number, **facts):
     """Enter a person on the roll of `union` and return the Membership.
 
@@ -35,14 +42,44 @@ def enrol(*, by, union, name, id_number, **facts):
     created. `facts` are PERSON_FACTS and MEMBERSHIP_FACTS; of a person known already, only what is given replaces what
     is stored. Raises ValidationError with the reason.
     """
+    with fishing_is_seen(by, union):
+        try:
+            with transaction.atomic():
+                return _enrol(by, union, name, id_number, facts)
+        except IntegrityError:
+            # Another officer entered the same person between our look and our insert. Now that theirs is stored,
+            # looking again finds it and gives the reason.
+            with transaction.atomic():
+                return _enrol(by, union, name, id_number, facts)
+
+
+@contextmanager
+def fishing_is_seen(by, union):
+    """Write down a refusal `OutOfSight`: outside the transaction, which was rolled back."""
     try:
-        with transaction.atomic():
-            return _enrol(by, union, name, id_number, facts)
-    except IntegrityError:
-        # Another officer entered the same person between our look and our insert. Now that theirs is stored, looking
-        # again finds it and gives the reason.
-        with transaction.atomic():
-            return _enrol(by, union, name, id_number, facts)
+        yield
+    except OutOfSight:
+        meet_elsewhere(by=by, union=union)
+        raise
+
+
+def meet_elsewhere(*, by, union, people=1, target=None):
+    """Write down that `by` met so many people out of sight while entering people at `union`; not whom.
+
+    `target` is what they were met by, where it is not the union itself: an uploaded register.
+    """
+    with transaction.atomic():
+        audit.record("members.meet_elsewhere", target or union, by=by, union=union, changes={"people": [None, people]})
+
+
+def out_of_sight(people, by):
+    """Return those of `people` (keys) whose open membership, or with none open every one, `by` does not see."""
+    if by is None:
+        return set()
+    rows = Membership.objects.filter(person__in=people).order_by()
+    seen = rows.visible_to(by, SEE)
+    hidden = rows.open().exclude(pk__in=seen.values("pk"))
+    return set(people).difference(seen.values_list("person", flat=True)).union(hidden.values_list("person", flat=True))
 
 
 def _require(by, perm, obj):
@@ -54,6 +91,9 @@ def _enrol(by, union, name, id_number, facts):
     # A membership that is not written yet: the permission counts at its union.
     membership = Membership(union=union)
     _require(by, "members.add_membership", membership)
+    # Nobody is enrolled while the union ends: whoever ends it holds this lock.
+    union = membership.union = type(union).objects.select_for_update(of=("self",), no_key=True).get(pk=union.pk)
+    _hold_person(id_number)
     number, person = may_enrol(by=by, union=union, name=name, id_number=id_number, joined_on=facts.get("joined_on"))
     changes = {}
     if person is None:
@@ -67,6 +107,7 @@ def _enrol(by, union, name, id_number, facts):
     membership.clean_fields(exclude=["person", "union"])
     membership.save()
     audit.record("members.enrol_membership", membership, by=by, union=union, changes=changes)
+    candidates.find_after_commit([person.pk], by=by)
     return membership
 
 
@@ -75,29 +116,58 @@ def may_enrol(*, by, union, name, id_number, joined_on=None):
 
     A union that `by` does not see is not named.
     """
+    if union.dissolved_on:
+        raise ValidationError({"union": _("This union was dissolved: nobody is enrolled there.")})
     number, name = _checked("id_number", id_number), _checked("name", name)
     _check_joined_on(joined_on, number.born_on)
-    person = Person.objects.filter(id_index=blind("id_number", number.number)).first()
-    if person is None:
+    record = _recorded(number.number)
+    if record is None:
         return number, None
-    if person.name != name:
-        raise ValidationError(
-            {"id_number": _("This identity number is recorded with another name: check both against the card.")}
-        )
+    person = record.merged_into or record
+    hidden = bool(out_of_sight([person.pk], by))
+    if refusal := _why_not_enrolled(person, {person.name, record.name}, name, union, hidden):
+        raise (OutOfSight if hidden else ValidationError)({"id_number": refusal})
+    return number, person
+
+
+def _recorded(number):
+    """Return the record of a normalised number, with the one that it was merged into, or None."""
+    rows = Person.objects.select_related("merged_into")
+    return rows.filter(id_index__in=blind_all("id_number", number)).first()
+
+
+def _hold_person(id_number):
+    """Lock whom this number leads to, so that no merge and no change goes on beneath us."""
+    number = identity.normalise_number(id_number)
+    while record := _recorded(number):
+        person, mark = record.merged_into or record, transaction.savepoint()
+        list(Person.objects.filter(pk=person.pk).select_for_update(no_key=True).values_list("pk"))
+        again = _recorded(number)
+        if again and (again.merged_into or again) == person:
+            transaction.savepoint_commit(mark)
+            return
+        transaction.savepoint_rollback(mark)  # lets the lock go: nobody holds one person while waiting for a lower one
+
+
+def _why_not_enrolled(person, names, name, union, hidden):
+    """Return why a person known by `names` is not enrolled, or nothing; `hidden`: the officer does not see whom."""
+    if name not in names:
+        return _("This identity number is recorded with another name: check both against the card.")
     if person.deceased_on:
-        raise ValidationError({"id_number": _("This person is recorded as deceased and cannot be enrolled.")})
+        return _("This person is recorded as deceased and cannot be enrolled.")
     membership = person.memberships.open().select_related("union").first()
     if membership is None:
-        return number, person
+        return ""
     if membership.union_id == union.pk:
-        raise ValidationError({"id_number": _("This person is on the roll of this union already.")})
-    if by is None or by.has_perm("members.view_membership", membership):
-        message = _("This person is a member of %(union)s: a transfer is needed.") % {"union": membership.union.name}
-    else:
+        return _("This person is on the roll of this union already.")
+    if hidden:
         message = _("This person is a member of another union: a transfer is needed.")
-    raise ValidationError({"id_number": message})
+    else:
+        message = _("This person is a member of %(union)s: a transfer is needed.") % {"union": membership.union.name}
+    return ValidationError(message, code="elsewhere")
 
 
+@again_on_deadlock
 def change_membership(membership, *, by, version, changes, reason=""):
     """Store `changes` ({fact: value} of PERSON_FACTS, MEMBERSHIP_FACTS and `id_number`) and return the Membership.
 
@@ -112,14 +182,11 @@ def change_membership(membership, *, by, version, changes, reason=""):
 
 
 def _change(pk, by, version, changes, reason):
-    membership = (
-        Membership.objects.select_for_update(of=("self", "person")).select_related("person", "union").get(pk=pk)
-    )
+    membership = _locked(pk)
     _require(by, "members.change_membership", membership)
     if membership.version != version:
         raise Conflict(membership)
-    if not membership.is_open:
-        raise ValidationError(_("This membership has ended: it stays as it was."))
+    _require_open(membership)
     person = membership.person
     corrected, changed = {}, {}
     if new_number := changes.pop("id_number", ""):
@@ -141,23 +208,74 @@ def _change(pk, by, version, changes, reason):
         )
     if changed:
         audit.record("members.change_membership", membership, by=by, union=membership.union, changes=changed)
+    if corrected or {"name", "phone"} & changed.keys():
+        candidates.find_after_commit([person.pk], by=by)
     return membership
+
+
+def verify(membership, *, by):
+    """Note that somebody held the person's card in hand today: name and number agree."""
+    with transaction.atomic():
+        membership = _locked(membership.pk)
+        _require(by, "members.change_membership", membership)
+        _require_open(membership)
+        person, today = membership.person, timezone.localdate()
+        changes = {"verified_on": [person.verified_on, today]}
+        person.verified_on = today
+        person.version += 1
+        person.save(update_fields=["verified_on", "version"])
+        audit.record("members.verify_person", membership, by=by, union=membership.union, changes=changes)
+
+
+def follow_number(membership, *, by):
+    """Take sex, birth date, mask and document of the person from the number again, where they differ from it."""
+    with transaction.atomic():
+        membership = _locked(membership.pk)
+        _require(by, "members.change_membership", membership)
+        _require_open(membership)
+        person = membership.person
+        names = ("sex", "born_on", "id_masked", "document_kind")
+        before = [getattr(person, name) for name in names]
+        _take_number(person, _checked("id_number", person.id_number))
+        changes = {
+            name: [old, new] for name, old in zip(names, before, strict=True) if (new := getattr(person, name)) != old
+        }
+        person.version += 1
+        person.save()
+        audit.record("members.follow_number", membership, by=by, union=membership.union, changes=changes)
+
+
+def _require_open(membership):
+    if not membership.is_open:
+        raise ValidationError(_("This membership has ended: it stays as it was."))
+
+
+def _locked(pk):
+    """Return the membership under its lock, union and person locked before it."""
+    Membership(pk=pk).lock_before()
+    rows = Membership.objects.select_related("person", "union")
+    return rows.select_for_update(of=("self",)).get(pk=pk)
 
 
 def reveal(membership, *, by, reason):
     """Return {"id_number", "phone", "residence"} in clear, and write down who looked and why.
 
-    Raises PermissionDenied without `members.reveal_membership` on this membership, ValidationError without a reason.
+    Raises PermissionDenied without `members.reveal_membership` on this membership, ValidationError without a reason and
+    when the membership has ended: a union that was left has no business with the numbers.
     """
     _require(by, "members.reveal_membership", membership)
-    reason = _reason(reason)
+    if not membership.is_open:
+        raise ValidationError(
+            _("This membership has ended: the numbers are shown to the union where the person is a member now.")
+        )
+    reason = checked_reason(reason)
     person = membership.person
     with transaction.atomic():
         audit.record("members.reveal_membership", membership, by=by, union=membership.union, reason=reason)
     return {"id_number": person.id_number, "phone": person.phone, "residence": person.residence}
 
 
-def _reason(text):
+def checked_reason(text):
     """Return the reason, or raise ValidationError: it stands in the trail for ever, so no numbers in it."""
     text = text.strip()
     if not text:
@@ -180,13 +298,14 @@ def _correct_number(person, text, reason, changes):
     number = _checked("id_number", text)
     if number.number == person.id_number:
         return
-    _reason(reason)
-    if Person.objects.filter(id_index=blind("id_number", number.number)).exists():
+    checked_reason(reason)
+    if Person.objects.filter(id_index__in=blind_all("id_number", number.number)).exists():
         raise ValidationError({"id_number": _("This identity number belongs to another person already.")})
-    before = person.sex, person.born_on
+    before = person.sex, person.born_on, person.verified_on
     _take_number(person, number)
+    person.verified_on = None  # the card that was checked bore another number
     changes["id_number"] = ["changed"]
-    for field, old in zip(("sex", "born_on"), before, strict=True):
+    for field, old in zip(("sex", "born_on", "verified_on"), before, strict=True):
         if old != getattr(person, field):
             changes[field] = [old, getattr(person, field)]
 

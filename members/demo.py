@@ -90,8 +90,12 @@ def uscc(number, draw):
 
 def id_number(born_on, sex, serial, draw):
     """Return a well-formed identity number (rulebook §2.5) of an invented person."""
-    sequence = serial % 500 * 2 + (1 if sex == "M" else 0)
-    body = f"{draw.choice(AREAS)}{born_on:%Y%m%d}{sequence:03d}"
+    return numbered(draw.choice(AREAS), born_on, serial % 500, sex)
+
+
+def numbered(area, born_on, serial, sex):
+    """Return the identity number of the so manieth (0 to 499) man or woman born on a day in an area."""
+    body = f"{area}{born_on:%Y%m%d}{serial * 2 + (sex == 'M'):03d}"
     weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
     return body + "10X98765432"[sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True)) % 11]
 
@@ -171,7 +175,7 @@ def demo_unions(today):
         unions.append(DemoUnion(code, name, kind, above, facts, draw.choice([3, 3, 5]), size=size))
     for union in unions:
         union.facts["uscc"] = uscc(next(serial), draw)
-    _hold_elections(unions, today, draw)
+    hold_elections(unions, today, draw, TERMS_TO_SEE)
     return unions
 
 
@@ -179,14 +183,17 @@ def demo_unions(today):
 TERMS_TO_SEE = {2: 25, 43: -12, 78: 80}
 
 
-def _hold_elections(unions, today, draw):
-    """Give nearly every union a committee: about one in thirty overdue, one in eight due within six months."""
+def hold_elections(unions, today, draw, to_see):
+    """Give nearly every union a committee: about one in thirty overdue, one in eight due within six months.
+
+    `to_see`: {index of a union: days left in its term}.
+    """
     for index, union in enumerate(unions):
         fate = draw.random()
         if union.kind in (UnionKind.CITY_FED, UnionKind.DISTRICT_FED):  # in the middle of their terms
             days_left = draw.randint(300, 1200)
-        elif index in TERMS_TO_SEE:
-            days_left = TERMS_TO_SEE[index]
+        elif index in to_see:
+            days_left = to_see[index]
         elif fate < 0.03:
             days_left = -draw.randint(2, 80)
         elif fate < 0.15:
@@ -255,6 +262,7 @@ ACCOUNTS = [
     ("street", "侯明超", False, [("cadre", "street")]),
     ("grassroots", "程思琪", False, [("cadre", "enterprise")]),
     ("neighbour", "邓军云", False, [("cadre", "neighbour")]),
+    ("chair", "吕志刚", False, [("union_chair", "enterprise")]),
     ("auditor", "段嘉怡", False, [("auditor", "city")]),
     ("sysadmin", "傅强", True, [("sysadmin", "city")]),
     ("secadmin", "郭宇", True, [("secadmin", "city")]),

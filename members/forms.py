@@ -3,6 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from core.fields import holds
 from core.forms import PortalForm, PortalModelForm, VersionedForm, portal_field
 from members import identity
 from members.actions import MEMBERSHIP_FACTS, PERSON_FACTS
@@ -82,8 +83,8 @@ class MemberForm(PortalModelForm):
         return checked(identity.clean_phone, self.cleaned_data["phone"]) if self.cleaned_data["phone"] else ""
 
 
-class EnrolForm(MemberForm):
-    """A person becomes a member of a union that the user keeps: the number first, sex and birth date follow from it."""
+class KeptUnion(forms.Form):
+    """One union out of those the user keeps, by code or full name; dissolved ones are not among them."""
 
     union = forms.CharField(
         label=_("union"),
@@ -94,7 +95,7 @@ class EnrolForm(MemberForm):
 
     def __init__(self, *args, user, union_pk="", **kwargs):
         super().__init__(*args, **kwargs)
-        self.kept = Union.objects.visible_to(user, "members.add_membership")
+        self.kept = Union.objects.standing().visible_to(user, "members.add_membership")
         self.offered = list(self.kept.order_by("path").values_list("name", flat=True)[: OFFERED + 1])
         if union_pk.isascii() and union_pk.isdigit():
             given = self.kept.filter(pk=union_pk[:18]).values_list("code", flat=True).first()
@@ -103,8 +104,8 @@ class EnrolForm(MemberForm):
             self.initial.setdefault("union", self.offered[0])
         if len(self.offered) > OFFERED:
             self.offered = []
-        first = "id_number" if self.initial.get("union") else "union"
-        self.fields[first].widget.attrs["autofocus"] = True
+        if not self.initial.get("union"):
+            self.fields["union"].widget.attrs["autofocus"] = True
 
     def clean_union(self):
         text = self.cleaned_data["union"].strip()
@@ -114,6 +115,15 @@ class EnrolForm(MemberForm):
         if len(found) > 1:
             raise forms.ValidationError(_("Several unions have this name: type the code."))
         return found[0]
+
+
+class EnrolForm(KeptUnion, MemberForm):
+    """A person becomes a member of a union that the user keeps: the number first, sex and birth date follow from it."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.initial.get("union"):
+            self.fields["id_number"].widget.attrs["autofocus"] = True
 
     def facts(self):
         """The keyword arguments for `actions.enrol`."""
@@ -146,7 +156,7 @@ class ChangeForm(MemberForm, VersionedForm):
         values |= {name: getattr(person, name) for name in PERSON_FACTS if name not in ("phone", "residence")}
         values |= {
             "phone": person.phone_masked,
-            "residence": HIDDEN if person.residence else "",
+            "residence": HIDDEN if holds(person, "residence") else "",
             "id_number": "",
             "reason": "",
         }

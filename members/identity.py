@@ -7,6 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
+from operator import mul
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -23,6 +24,7 @@ PROVINCES = frozenset(
 RESIDENCE_PERMITS = frozenset({"81", "82", "83"})  # residents of Hong Kong, Macao and Taiwan
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_CHARACTERS = "10X98765432"
+_OF_ZEROS = ord("0") * sum(WEIGHTS)
 EARLIEST_BIRTH = date(1900, 1, 1)
 
 _SPACE = re.compile(r"\s+")
@@ -60,6 +62,8 @@ class Number:
 
 def normalise_number(text):
     """Return `text` by NFKC, without white space and one leading apostrophe, its x in upper case; hyphens stay."""
+    if _NUMBER.fullmatch(text):
+        return text
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return _SPACE.sub("", text).removeprefix("'").replace("x", "X")
@@ -67,26 +71,27 @@ def normalise_number(text):
 
 def fault_of(number, today):
     """Return the code of what is wrong with a normalised `number`, or "" (rulebook §2.5, in its order)."""
-    if not number:
-        return "ID_MISSING"
-    if len(number) != 18:
-        return "ID_LENGTH"
+    return check(number, today)[0]
+
+
+def check(number, today):
+    """Return (code of what is wrong with a normalised `number` or "", birth date or None)."""
     if not _NUMBER.fullmatch(number):
-        return "ID_CHARACTERS"
+        return ("ID_MISSING" if not number else "ID_LENGTH" if len(number) != 18 else "ID_CHARACTERS"), None
     if number[:2] not in PROVINCES:
-        return "ID_PROVINCE"
+        return "ID_PROVINCE", None
     try:
         born_on = born_of(number)
     except ValueError:
-        return "ID_BIRTHDATE"
+        return "ID_BIRTHDATE", None
     if not EARLIEST_BIRTH <= born_on <= today:
-        return "ID_BIRTHDATE"
-    return "" if number[17] == check_character(number) else "ID_CHECKSUM"
+        return "ID_BIRTHDATE", None
+    return ("" if number[17] == check_character(number) else "ID_CHECKSUM"), born_on
 
 
 def check_character(number):
     """Return the 18th character that belongs to the first 17 digits of `number` (GB 11643-1999)."""
-    return CHECK_CHARACTERS[sum(map(int.__mul__, WEIGHTS, map(int, number[:17]))) % 11]
+    return CHECK_CHARACTERS[(sum(map(mul, WEIGHTS, number.encode())) - _OF_ZEROS) % 11]
 
 
 def born_of(number):

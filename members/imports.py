@@ -12,31 +12,39 @@ from datetime import date
 from functools import lru_cache
 from itertools import islice
 
+from django.db import transaction
+from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from core import imports, names, scope, sheets
 from core.imports import STORABLE, ImportKind, Overtaken
+from core.models import Hold
 from core.models.imports import Outcome
-from core.secrets import blind, seal, unseal
-from members import identity, staging
+from core.secrets import blinder, index_rotating, sealer, unseal
+from core.sheets import SheetRefused
+from members import actions, candidates, identity, staging, transfers
 from members.models import (
     OPEN_STATES,
     DocumentKind,
+    DuplicatePair,
     Employment,
     Membership,
     MembershipState,
     OccupationGroup,
     Person,
     StagedMember,
+    Transfer,
 )
+from members.pinyin import name_keys
 from unions.imports import top_of
 from unions.models import Union
 
-ID_PLACE = Person._meta.get_field("id_number").place
-PHONE_PLACE = Person._meta.get_field("phone").place
+ID_PLACE = Person._meta.get_field("id_number").place("")  # the person's uuid follows
+PHONE_PLACE = Person._meta.get_field("phone").place("")
 
 OUTCOMES = {
     "NAME_MISSING": Outcome.ERROR,
@@ -67,6 +75,7 @@ OUTCOMES = {
     "MEMBER_DECEASED": Outcome.ERROR,
 }
 MEETING = frozenset(list(OUTCOMES)[list(OUTCOMES).index("DUPLICATE_IN_FILE") :])  # codes that depend on other rows
+TELLING = frozenset({"ACTIVE_ELSEWHERE", "MEMBER_DECEASED", "ID_USED_BY_ANOTHER_NAME"})  # say that a number is known
 NO_NAME = frozenset({"NAME_MISSING", "NAME_INVALID"})
 
 SENTENCES = identity.SENTENCES | {
@@ -96,6 +105,18 @@ SENTENCES = identity.SENTENCES | {
     "MEMBER_DECEASED": gettext_lazy("This person is recorded as deceased: check the number against the card."),
 }
 
+KEPT = {
+    "OUT_OF_SCOPE": gettext_lazy("This union lies outside your part of the tree: ask the union above."),
+    "MERGED": gettext_lazy("This person's record was merged with another since: take the merge back first."),
+    "MOVED": gettext_lazy("The membership has been moved on since, or a transfer asked for: it stays."),
+    "CHANGED": gettext_lazy(
+        "Somebody has changed the person or the membership since: correct it on the member's page."
+    ),
+    "ELSEWHERE": gettext_lazy("The person has another membership by now: correct it on the member's page."),
+    "DECIDED": gettext_lazy("Somebody has decided whether this person is another one's duplicate: the record stays."),
+    "USED": gettext_lazy("Something else refers to this person or membership by now: it stays."),
+}
+
 DOCUMENTS = {
     "居民身份证": DocumentKind.RESIDENT_ID.value,
     "身份证": DocumentKind.RESIDENT_ID.value,
@@ -123,6 +144,8 @@ EMPLOYMENTS = {
     "其他": (Employment.OTHER.value, ""),
 }
 
+NO_KEYS = ("", "", "")  # of a row that brings no new person: its name is stored already
+UNREADABLE = object()  # of a cell that should hold a date
 PATIENCE = 20  # times that a commit looks again at rows somebody else was quicker with
 
 _SCIENTIFIC = re.compile(r"[0-9]+(\.[0-9]*)?E\+?[0-9]+", re.IGNORECASE)
@@ -175,6 +198,7 @@ class Known:
     phone_index: str
     phone_masked: str
     ethnicity: str
+    names: set  # that a row about this number may say: of a merged record also the name under the number itself
     open: "Membership | None" = None
     left: set = field(default_factory=set)  # unions the person has withdrawn or was expelled from
 
@@ -207,18 +231,25 @@ class MemberImport(ImportKind):
         "person_uuid", "name", "document_kind", "id_number", "id_index", "id_masked", "sex", "born_on",
         "phone", "phone_index", "phone_masked", "ethnicity", "union", "joined_on", "employment", "occupation_group",
         "migrant_worker", "department", "post", "card_no", "notes", "person", "membership",
+        "id_tail", "name_pinyin", "name_initials", "name_sort",
     )  # fmt: skip
 
     def __init__(self, by):
         super().__init__(by)
         self.today = timezone.localdate()
         self.reach = scope.reach(by, self.permission)
+        self.seal, self.blind_number, self.blind_phone = sealer(), blinder("id_number"), blinder("phone")
 
     @cached_property
     def unions(self):
-        """{code: (primary key, whether it is in reach)} of every union."""
-        unions = Union.objects.order_by().values_list("code", "pk", "path")
+        """{code: (primary key, whether it is in reach)} of every union that was not dissolved."""
+        unions = Union.objects.standing().order_by().values_list("code", "pk", "path")
         return {code: (pk, self.reach.covers(path)) for code, pk, path in unions.iterator()}
+
+    @cached_property
+    def standing(self):
+        """The keys of the unions that were not dissolved."""
+        return {pk for pk, _covered in self.unions.values()}
 
     @cached_property
     def covered(self):
@@ -231,18 +262,28 @@ class MemberImport(ImportKind):
     # --- Reading ---
 
     def chunks(self, sheet):
-        said = {}
-        while cells := list(islice(sheet.rows, imports.CHUNK)):
-            rows = [self.read(number, row) for number, row in cells]
-            known = people([row.id_index for row in rows if row.id_index])
-            for row in rows:
+        _not_while_rotating()
+        said, ahead = {}, self._read_some(sheet)
+
+        def staged(rows):
+            nonlocal ahead
+            yield from map(self.stage, rows)
+            ahead = self._read_some(sheet)  # while the database still writes down what it was given
+
+        while ahead:
+            known = people([row.id_index for row in ahead if row.id_index])
+            for row in ahead:
                 meet(row, known.get(row.id_index), said)
-            yield [self.stage(row) for row in rows]
+            yield staged(ahead)
+
+    def _read_some(self, sheet):
+        return [self.read(number, cells) for number, cells in islice(sheet.rows, imports.CHUNK)]
 
     def read(self, number, cells):
         """Return the `Row` of a sheet's row, with the codes that depend on the row alone."""
         (
-            name, id_number, union, sex, document, phone, joined_on, employment, ethnicity, migrant_worker, *plain
+            name, id_number, union, sex, document, phone, joined_on, employment, ethnicity, migrant_worker,
+            department, post, card_no, notes,
         ) = cells  # fmt: skip
         row = Row(number)
         self._read_name(row, name)
@@ -256,21 +297,20 @@ class MemberImport(ImportKind):
         self._read_employment(row, employment)
         row.ethnicity = _plain(ethnicity)[:20]
         row.migrant_worker = YES_NO.get(_plain(migrant_worker).upper())
-        for fact, cell in zip(PLAIN, plain, strict=True):
-            if cell != "":
-                said = sheets.text(cell)
-                setattr(row, fact, (said if fact == "card_no" else masked(said))[: _LENGTHS[fact]])
+        row.department = _said("department", department)
+        row.post = _said("post", post)
+        row.notes = _said("notes", notes)
+        row.card_no = sheets.text(card_no)[: _LENGTHS["card_no"]]
         return row
 
     def _read_name(self, row, cell):
-        row.name = identity.normalise_name(sheets.text(cell))
-        if fault := identity.fault_of_name(row.name):
+        row.name, fault = _name(sheets.text(cell))
+        if fault:
             row.codes.append(fault)
-            row.name = masked(row.name)[: names.NAME_LENGTH]
 
     def _read_number(self, row, cell):
         number = identity.normalise_number(sheets.text(cell))
-        fault = identity.fault_of(number, self.today)
+        fault, born_on = identity.check(number, self.today)
         if isinstance(cell, int | float) or (fault and damaged(number)):
             fault = "ID_DAMAGED_BY_EXCEL"
         if fault:
@@ -278,14 +318,12 @@ class MemberImport(ImportKind):
             if number:
                 row.shown["number"] = identity.mask_number(number)
             return
-        row.number = number
-        row.id_index = blind("id_number", number)
-        row.sex, row.born_on = identity.sex_of(number), identity.born_of(number)
+        row.number, row.sex, row.born_on = number, identity.sex_of(number), born_on
+        row.id_index = self.blind_number(number)
 
     def _read_document(self, row, cell):
-        row.document_kind = DocumentKind.RESIDENT_ID.value
-        if row.number[:2] in identity.RESIDENCE_PERMITS:
-            row.document_kind = DocumentKind.HMT_RESIDENCE.value
+        permit = row.number[:2] in identity.RESIDENCE_PERMITS
+        row.document_kind = DocumentKind.HMT_RESIDENCE.value if permit else DocumentKind.RESIDENT_ID.value
         if written := _plain(cell):
             row.document_kind = DOCUMENTS.get(written, row.document_kind)
             if written not in DOCUMENTS:
@@ -298,7 +336,7 @@ class MemberImport(ImportKind):
             return
         if identity.is_mobile(phone):
             row.phone = phone
-            row.phone_index = blind("phone", phone)
+            row.phone_index = self.blind_phone(phone)
         else:
             row.codes.append("PHONE_INVALID")
             row.shown["phone"] = phone[:3] + "*" * min(len(phone) - 3, 20)
@@ -316,13 +354,12 @@ class MemberImport(ImportKind):
                 row.codes.append("UNION_OUT_OF_SCOPE")
 
     def _read_joined_on(self, row, cell):
-        try:
-            row.joined_on = sheets.day(cell)
-        except ValueError:
+        row.joined_on = _day(cell)
+        if row.joined_on is UNREADABLE:
+            row.joined_on = None
             row.codes.append("JOINED_ON_INVALID")
             row.shown["joined_on"] = masked(sheets.text(cell))[:40]
-            return
-        if row.joined_on is None:
+        elif row.joined_on is None:
             row.codes.append("JOINED_ON_MISSING")
         elif row.joined_on > self.today:
             row.codes.append("JOINED_ON_FUTURE")
@@ -342,11 +379,15 @@ class MemberImport(ImportKind):
         """Return `row` as a staged row: identity sealed for the person it belongs to, or will belong to."""
         outcome = self.grave(row.codes)
         sealed_number = sealed_phone = ""
+        keys = NO_KEYS
         if outcome in STORABLE:
+            if row.person_id is None:
+                keys = name_keys(row.name).values()
             row.person_uuid = row.person_uuid or uuid.uuid4()
-            sealed_number = seal(row.number, ID_PLACE(row.person_uuid))
+            place = str(row.person_uuid)
+            sealed_number = self.seal(row.number, ID_PLACE + place)
             if row.phone:
-                sealed_phone = seal(row.phone, PHONE_PLACE(row.person_uuid))
+                sealed_phone = self.seal(row.phone, PHONE_PLACE + place)
         return (
             row.row, outcome.value, self.in_order(row.codes), row.shown, row.changes,
             row.person_uuid, row.name, row.document_kind, sealed_number, row.id_index,
@@ -354,23 +395,51 @@ class MemberImport(ImportKind):
             sealed_phone, row.phone_index, identity.mask_phone(row.phone) if row.phone else "",
             row.ethnicity, row.union_id, row.joined_on, row.employment, row.occupation_group,
             row.migrant_worker, row.department, row.post, row.card_no, row.notes, row.person_id, row.membership_id,
+            row.number[-4:], *keys,
         )  # fmt: skip
+
+    def noticed(self, batch):
+        """Whoever uploads numbers learns of people out of sight that they are known: it is written down, not whom."""
+        if TELLING.isdisjoint(batch.counts["codes"]):
+            return
+        told = imports.with_codes(StagedMember.objects.filter(batch=batch), TELLING).order_by("row")
+        met, hidden = told.values_list("id_index", flat=True), 0
+        for start in range(0, met.count(), imports.CHUNK):
+            found = [known.pk for known in people(list(met[start : start + imports.CHUNK])).values()]
+            hidden += len(actions.out_of_sight(found, self.by))
+        if hidden:
+            actions.meet_elsewhere(by=self.by, union=batch.union, people=hidden, target=batch)
 
     # --- Commit ---
 
     def refresh(self, batch):
+        self._judge_again(batch, self._outdated(batch))
+
+    def _outdated(self, batch):
         rows = StagedMember.objects.filter(batch=batch, union__isnull=False)
         used = set(rows.order_by().values_list("union_id", flat=True).distinct())
-        indexes = staging.outdated(batch, sorted(used - self.covered))
-        self._judge_again(batch, indexes)
+        return staging.outdated(batch, sorted(used - self.covered))
+
+    def _settle(self, batch):
+        """Lock the people of the batch as its rows know them: a merge under way is waited for, and looked at again."""
+        for _quicker in range(PATIENCE):
+            self.refresh(batch)
+            mark = transaction.savepoint()
+            staging.hold(batch)
+            if not self._outdated(batch):
+                transaction.savepoint_commit(mark)
+                return
+            transaction.savepoint_rollback(mark)  # lets the locks go: people are locked in the order of their keys
+        raise Overtaken
 
     def _judge_again(self, batch, indexes):
         """Compare the rows about some people once more with what is stored now, in the order of the file."""
+        said = {}
         for start in range(0, len(indexes), imports.CHUNK):
-            self._judge_some_again(batch, indexes[start : start + imports.CHUNK])
+            self._judge_some_again(batch, indexes[start : start + imports.CHUNK], said)
 
-    def _judge_some_again(self, batch, indexes):
-        known, said, changed = people(indexes), {}, []
+    def _judge_some_again(self, batch, indexes, said):
+        known, changed = people(indexes), []
         for staged in StagedMember.objects.filter(batch=batch, id_index__in=indexes).order_by("row"):
             was = staged.outcome, staged.codes
             row = self._row_of(staged)
@@ -392,22 +461,71 @@ class MemberImport(ImportKind):
         row.codes = [code for code in staged.codes if code not in MEETING and code != "UNION_OUT_OF_SCOPE"]
         row.in_scope = staged.union_id in self.covered
         if staged.union_id and not row.in_scope:
-            row.codes.append("UNION_OUT_OF_SCOPE")
+            row.codes.append("UNION_OUT_OF_SCOPE" if staged.union_id in self.standing else "UNION_UNKNOWN")
         if staged.id_number:
-            row.number = unseal(staged.id_number, ID_PLACE(staged.person_uuid))
+            row.number = unseal(staged.id_number, f"{ID_PLACE}{staged.person_uuid}")
         if staged.phone:
-            row.phone = unseal(staged.phone, PHONE_PLACE(staged.person_uuid))
+            row.phone = unseal(staged.phone, f"{PHONE_PLACE}{staged.person_uuid}")
         return row
 
     def commit(self, batch):
-        self.refresh(batch)
+        _not_while_rotating()
+        self._settle(batch)
         for _quicker in range(PATIENCE):
             left_out = staging.enrol(batch)
             if not left_out:
-                staging.change(batch)
+                staging.remember(batch)
+                staging.change(batch, self.by)
                 return
             self._judge_again(batch, left_out)
+            staging.hold(batch)
         raise Overtaken
+
+    # --- What follows from a commit, or from taking it back ---
+
+    def afterwards(self, batch):
+        candidates.find_for_batch(batch, by=self.by)
+        changed = StagedMember.objects.filter(batch=batch, outcome__in=STORABLE, changes__has_key="phone")
+        candidates.find_for(changed.values_list("person", flat=True).iterator(), by=self.by)
+
+    def remarks(self, batch):
+        people = Membership.objects.filter(batch=batch).values("person").order_by()
+        pairs = DuplicatePair.objects.open().visible_to(self.by, "members.merge_person")
+        found = pairs.filter(Q(first__in=people) | Q(second__in=people)).count()
+        if not found:
+            return []
+        sentence = ngettext("%(n)d possible duplicate", "%(n)d possible duplicates", found) % {"n": found}
+        return [(sentence, reverse("pair_list"))]
+
+    def offers(self, batch):
+        if not batch.counts["codes"].get("ACTIVE_ELSEWHERE") or not self.by.has_perm("members.ask_transfer"):
+            return []
+        rows = transfers.rows_elsewhere(batch).count()
+        if not rows:
+            return []
+        label = ngettext("Ask for %(n)d transfer", "Ask for %(n)d transfers", rows) % {"n": rows}
+        return [(label, reverse("transfers_from_batch", args=[batch.pk]))]
+
+    # --- Taking back ---
+
+    kept_sentences = KEPT
+
+    def undo(self, batch):
+        rows = StagedMember.objects.filter(batch=batch, union__isnull=False)
+        used = set(rows.order_by().values_list("union_id", flat=True).distinct())
+        return staging.take_back(batch, sorted(used - self.covered))
+
+    # --- When the period is over ---
+
+    @classmethod
+    def forget(cls, batch):
+        staging.forget(batch)
+
+    @classmethod
+    def is_held(cls, batch):
+        kept = Person.objects.filter(memberships__in=list(Hold.objects.on(Membership)))
+        people = Person.objects.filter(Q(pk__in=kept) | Q(merged_into__in=kept))
+        return StagedMember.objects.filter(batch=batch, person_uuid__in=people.values("uuid")).exists()
 
     # --- Preview ---
 
@@ -417,6 +535,7 @@ class MemberImport(ImportKind):
 
     def preview(self, rows):
         unions = Union.objects.in_bulk({row.union_id for row in rows if row.union_id})
+        asked = self._asked(rows)
         return [
             {
                 "row": row.row,
@@ -429,6 +548,7 @@ class MemberImport(ImportKind):
                     row.shown.get("joined_on") or (row.joined_on.isoformat() if row.joined_on else ""),
                 ],
                 "said": [row.shown[name] for name in ("document", "phone", "employment") if name in row.shown],
+                "offer": self._offer(row, unions, asked) if "ACTIVE_ELSEWHERE" in row.codes else None,
                 "changes": [
                     (_label(name), _words(name, old), _words(name, new)) for name, (old, new) in row.changes.items()
                 ],
@@ -436,35 +556,64 @@ class MemberImport(ImportKind):
             for row in rows
         ]
 
+    def _asked(self, rows):
+        """{(blind index, union): the open transfer} of the people whom rows find in another union."""
+        indexes = [row.id_index for row in rows if "ACTIVE_ELSEWHERE" in row.codes]
+        if not indexes:
+            return {}
+        found = Transfer.objects.open().filter(membership__person__id_index__in=indexes)
+        return {
+            (index, union): key
+            for index, union, key in found.values_list("membership__person__id_index", "to_union", "pk")
+        }
+
+    def _offer(self, row, unions, asked):
+        """What the page offers for a row whose person is a member elsewhere: to ask for a transfer, or to see it."""
+        if key := asked.get((row.id_index, row.union_id)):
+            return {"label": _("Transfer asked for"), "address": reverse("transfer_page", args=[key]), "post": False}
+        if self.by.has_perm("members.ask_transfer", unions[row.union_id]):
+            address = reverse("transfer_from_row", args=[row.batch_id])
+            return {"label": _("Ask for a transfer"), "address": address, "post": True}
+        return None
+
+
+def _not_while_rotating():
+    """Raise SheetRefused while people may lie under either of two index keys: a set-based import would double them."""
+    if index_rotating():
+        raise SheetRefused(_("The keys are being renewed: import again when whoever keeps the machine has finished."))
+
 
 def people(indexes):
     """Return {blind index: Known} of the people stored under `indexes`."""
     found, by_key = {}, {}
-    for index, pk, key, name, deceased_on, *rest in staging.people(indexes) if indexes else ():
-        found[index] = by_key[pk] = Known(pk, key, name, deceased_on is not None, *rest)
+    for index, pk, key, name, alias, deceased_on, *rest in staging.people(indexes) if indexes else ():
+        known = found[index] = Known(pk, key, name, deceased_on is not None, *rest, {name, alias})
+        by_key.setdefault(pk, []).append(known)
     if by_key:
         memberships = Membership.objects.order_by().filter(person_id__in=list(by_key))
         for membership in memberships.only("person_id", "union_id", "state", *FACTS).iterator():
-            person = by_key[membership.person_id]
-            if membership.state in OPEN_STATES:
-                person.open = membership
-            elif membership.state in (MembershipState.WITHDRAWN, MembershipState.EXPELLED):
-                person.left.add(membership.union_id)
-            elif membership.state == MembershipState.DECEASED:
-                person.deceased = True
+            for person in by_key[membership.person_id]:
+                if membership.state in OPEN_STATES:
+                    person.open = membership
+                elif membership.state in (MembershipState.WITHDRAWN, MembershipState.EXPELLED):
+                    person.left.add(membership.union_id)
+                elif membership.state == MembershipState.DECEASED:
+                    person.deceased = True
     return found
 
 
 def meet(row, known, said):
     """Add to `row` the codes that depend on the stored person (`known` or None) and on earlier rows.
 
-    `said`: {blind index: (name, union, code of a later row about the same)} of the rows that spoke about a person, kept
-    here. A row without a valid name or number meets nobody; one of an unknown or foreign union is told the least.
+    `said`: {person or blind index: (name, union, code of a later row about the same)} of the rows that spoke about a
+    person, kept here. A row without a valid name or number meets nobody; one of an unknown or foreign union is told the
+    least.
     """
-    if not row.id_index or not NO_NAME.isdisjoint(row.codes):
+    if not row.id_index or (row.codes and not NO_NAME.isdisjoint(row.codes)):
         return
-    before = said.get(row.id_index)
-    if (known and known.name != row.name) or (before and before[0] != row.name):
+    whom = known.pk if known else row.id_index
+    before = said.get(whom)
+    if (known and row.name not in known.names) or (not known and before and before[0] != row.name):
         row.codes.append("ID_USED_BY_ANOTHER_NAME")
         return
     if not row.in_scope:
@@ -478,9 +627,9 @@ def meet(row, known, said):
         if code := _met(row, known, faulty):
             row.codes.append(code)
     if "ALREADY_MEMBER" in row.codes:
-        said[row.id_index] = row.name, row.union_id, "ALREADY_MEMBER"
+        said[whom] = row.name, row.union_id, "ALREADY_MEMBER"
     elif not any(OUTCOMES[code] == Outcome.ERROR for code in row.codes):
-        said[row.id_index] = row.name, row.union_id, "DUPLICATE_IN_FILE"
+        said[whom] = row.name, row.union_id, "DUPLICATE_IN_FILE"
 
 
 def _met(row, known, faulty):
@@ -547,14 +696,36 @@ def masked(text):
     return _LONG_NUMBER.sub(lambda found: found[0][:3] + "*" * (len(found[0]) - 3), text)
 
 
+# Registers say the same few words, days and names over and over: what becomes of a cell is remembered for a while.
+
+
+@lru_cache(maxsize=10_000, typed=True)  # 1 and True and 1.0 are not the same cell
 def _plain(cell):
     """A cell as text by NFKC without any white space."""
-    return _plain_text(cell if isinstance(cell, str) else sheets.text(cell)) if cell != "" else ""
+    return "".join(unicodedata.normalize("NFKC", sheets.text(cell)).split())
 
 
-@lru_cache(maxsize=10_000)  # registers say the same few words over and over
-def _plain_text(text):
-    return "".join(unicodedata.normalize("NFKC", text).replace("\0", "").split())
+@lru_cache(maxsize=10_000)
+def _name(text):
+    """Return (the name in its one form, or masked where it is none; code of what is wrong with it or "")."""
+    name = identity.normalise_name(text)
+    fault = identity.fault_of_name(name)
+    return (masked(name)[: names.NAME_LENGTH] if fault else name), fault
+
+
+@lru_cache(maxsize=50_000, typed=True)
+def _day(cell):
+    """Return the date in a cell, None for an empty one, UNREADABLE for anything else."""
+    try:
+        return sheets.day(cell)
+    except ValueError:
+        return UNREADABLE
+
+
+@lru_cache(maxsize=10_000, typed=True)
+def _said(fact, cell):
+    """The cell of a column that says anything, long numbers masked."""
+    return masked(sheets.text(cell))[: _LENGTHS[fact]]
 
 
 def _union_in_words(row, unions):

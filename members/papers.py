@@ -49,6 +49,8 @@ class MemberRoll(UnionRoll):
     template = "papers/members.html"
     form = RollForm
     counted = "人"
+    columns = (11, 27, 11, 18, 37, 20, 21, 23)
+    heads = ("序号", "姓　名", "性别", "出生年月", "身份证号", "用工形式", "入会日期", "备注")
     figure_heads = ("在册", "其中女", "保留会籍")
     totals_title = "工会名称"
 

@@ -11,14 +11,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.conflicts import Conflict, conflict_page
+from core.drafts import drafted
+from core.fields import holds
 from core.pages import ListPage
 from core.scope import needs, visible_or_404
-from members import actions, timeline
+from members import actions, candidates, identity, matching, timeline
 from members.actions import MEMBERSHIP_FACTS, PERSON_FACTS
 from members.filters import MemberFilter
 from members.forms import ChangeForm, EnrolForm, RevealForm
 from members.models import Membership
+from members.move_forms import FORMS
 from members.tables import MemberTable, badge
+from unions.filters import UPPER
+from unions.roles import tops_of
 from unions.views import my_unions
 
 KEY_FACTS = ("name", "phone", "joined_on")  # the page shows these above the others
@@ -26,16 +31,33 @@ WORKING_AGE = 16  # rulebook §2.1: younger is a warning, not a hard stop
 
 
 class MemberList(ListPage):
-    """The members in scope, union by union, the latest enrolled first: an order that indexes serve at every level."""
+    """The members in scope: union by union, the latest enrolled first; those of one union alone by pinyin.
+
+    Indexes serve the first at every level. The others are of people or of the whole city, so no index serves them in
+    every part of the tree: up to `sort_cap` rows are sorted by them in a moment.
+    """
 
     queryset = Membership.objects.select_related("person", "union")
     permission = "members.view_membership"
     table_class = MemberTable
     filterset_class = MemberFilter
-    orders = {"union": ("union__path", "-pk")}
+    orders = {
+        "union": ("union__path", "-pk"),
+        "name": ("person__name_sort",),
+        "joined_on": ("joined_on",),
+        "age": ("-person__born_on",),
+    }
+    heavy_orders = ("name", "joined_on", "age")
+    default_columns = ("name", "sex", "age", "id_masked", "phone_masked", "union", "employment", "joined_on", "state")
+    export_kind = "members"
     title = gettext_lazy("Members")
     empty = gettext_lazy("No members yet. Enrol one, or import the register kept until now.")
     template_name = "members/member_list.html"
+
+    def get_default_order(self, user, filterset):
+        chosen = filterset.form.cleaned_data.get("union")
+        kinds = [chosen.kind] if chosen else [top.kind for top in tops_of(user, self.permission)]
+        return "name" if len(kinds) == 1 and kinds[0] not in UPPER else "union"
 
     def get_facts(self):
         return my_unions(self.request.user, self.permission)
@@ -51,6 +73,8 @@ def the_membership(request, pk, perm):
 
 def show(request, membership, *, form, clear=None):
     """Answer with the member's page; `clear` holds the values just revealed."""
+    offers = [offer for offer in membership.open_moves(request.user) if offer.move.name in FORMS]
+    ended = membership.state in membership.move("reopen").sources
     context = {
         "membership": membership,
         "person": membership.person,
@@ -58,6 +82,9 @@ def show(request, membership, *, form, clear=None):
         "badge": badge(membership),
         "facts": known_facts(membership),
         "timeline": timeline.of(membership),
+        "offers": offers,
+        "ask_chair": ended and not offers and request.user.has_perm("members.move_membership", membership),
+        "transfer": membership.open_transfer,
         "others": membership.person.memberships.exclude(pk=membership.pk)
         .visible_to(request.user, "members.view_membership")
         .select_related("union")
@@ -73,8 +100,10 @@ def known_facts(membership):
     facts = []
     for row, names in ((membership, MEMBERSHIP_FACTS), (membership.person, PERSON_FACTS)):
         for name in names:
-            value = getattr(row, name)
-            if value and name not in KEY_FACTS:
+            if name in KEY_FACTS:
+                continue
+            value = holds(row, name) if name == "residence" else getattr(row, name)
+            if value:
                 display = getattr(row, f"get_{name}_display", None)
                 value = (
                     _("yes")
@@ -114,17 +143,32 @@ def member_reveal(request, membership_pk):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("members.add_membership")
+@drafted
 def member_add(request):
     """Enrol a member; `?union=` is the union the form begins with."""
     form = EnrolForm(request.POST or None, user=request.user, union_pk=request.GET.get("union", ""))
-    if form.is_valid():
+    likely = looks_like(request.user, form.cleaned_data) if form.is_valid() else []
+    if form.is_valid() and seen(likely) == request.POST.get("seen", ""):
         try:
             membership = actions.enrol(by=request.user, **form.facts())
         except ValidationError as refusal:
             form.add_error(None, refusal)
         else:
             return enrolled(request, membership)
-    return render(request, "members/member_add.html", {"form": form})
+    elsewhere = form.is_bound and form.has_error("id_number", "elsewhere")  # leads to asking for a transfer
+    context = {"form": form, "likely": likely, "seen": seen(likely), "elsewhere": elsewhere}
+    return render(request, "members/member_add.html", context)
+
+
+def looks_like(user, facts):
+    """Return [(membership, sentences why)] of members in sight who may be the person about to be enrolled."""
+    record = matching.Record(facts["name"], facts["id_number"], identity.born_of(facts["id_number"]), facts["phone"])
+    return candidates.looking_like({0: record}, by=user).get(0, [])
+
+
+def seen(likely):
+    """What the form sends along once these were shown: enrolling again is then a decision."""
+    return ",".join(str(membership.person_id) for membership, _sentences in likely)
 
 
 def enrolled(request, membership):
@@ -139,6 +183,7 @@ def enrolled(request, membership):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("members.change_membership")
+@drafted
 def member_edit(request, membership_pk):
     """Change what is known of a member."""
     membership = the_membership(request, membership_pk, "members.change_membership")

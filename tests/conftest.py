@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.conf import settings as portal_settings
@@ -9,7 +10,7 @@ from django.core.cache import caches
 from django.template import Node, engines
 from django.test import Client, TransactionTestCase
 
-from core import triggers
+from core import deadlines, triggers
 from core.models import User
 from tests import cast
 
@@ -26,6 +27,12 @@ def _quick_passwords(settings):
 def _own_files(settings, tmp_path):
     """Uploads and papers go to the test's own folder."""
     settings.MEDIA_ROOT = str(tmp_path / "files")
+
+
+@pytest.fixture(autouse=True)
+def _late_duties_are_counted_anew():
+    """What another test left in the cache says nothing here: a page costs the same queries in any order of tests."""
+    caches["default"].set(deadlines.WRITTEN, uuid4().hex)
 
 
 @pytest.fixture(autouse=True)
@@ -55,11 +62,10 @@ class Undefined(str):
         return ""
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _undefined_variables_fail():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines["django"].engine, "string_if_invalid", Undefined("undefined"))
-        yield
+@pytest.fixture(autouse=True)
+def _undefined_variables_fail(monkeypatch):
+    """For each test anew: one that changes a setting of templates leaves another engine behind."""
+    monkeypatch.setattr(engines["django"].engine, "string_if_invalid", Undefined("undefined"))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,9 +6,27 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from core.models import AuditSeal, CalendarDay, CalendarYear, DeadlineRule, Setting
+from core.models import AuditSeal, CalendarDay, CalendarYear, DeadlineRule, Digest, RetentionRule, Setting, User
 from tests import cast
-from tests.builders import committee_at, event_at
+from tests.builders import (
+    account_at,
+    batch_at,
+    committee_at,
+    deadline_at,
+    erasure_at,
+    event_at,
+    export_at,
+    hold_at,
+    job_at,
+    merge_at,
+    officer_at,
+    pair_at,
+    paper_at,
+    reminder_at,
+    step_at,
+    transfer_at,
+    union_event_at,
+)
 
 PLACES = ("city", "district", "street")
 
@@ -40,21 +58,70 @@ def calendar_year(tree, place):
     CalendarYear.objects.create(year=2030 + place)
 
 
+def export(tree, place):
+    row = export_at(getattr(tree, PLACES[place]))
+    row.asked_by = User.objects.get(username="root")  # who sees nobody else's
+    row.save()
+
+
 def setting(tree, place):
     if not place:
         Setting.objects.all().delete()
     Setting.objects.create(key=f"key{place}", value="1", label="—", status="DESIGN")
 
 
+def retention_rule(tree, place):
+    if not place:
+        RetentionRule.objects.all().delete()
+    RetentionRule.objects.create(kind=f"kind{place}", name="—", length=1, unit="DAY", starts="—", status="DESIGN")
+
+
+def at(build):
+    return lambda tree, place: build(getattr(tree, PLACES[place]))
+
+
+def with_committee(build):
+    def made(tree, place):
+        committee_at(getattr(tree, PLACES[place]))
+        build(getattr(tree, PLACES[place]))
+
+    return made
+
+
+officer = with_committee(officer_at)
+
+
+def digest(tree, place):
+    Digest.objects.create(user=account_at(getattr(tree, PLACES[place])), day=date(2026, 11, 20))
+
+
 LISTS = {
-    "admin:core_auditevent_changelist": (lambda tree, place: event_at(getattr(tree, PLACES[place])), 5),
-    "admin:core_auditseal_changelist": (seal, 5),
-    "admin:core_deadlinerule_changelist": (rule, 6),
-    "admin:core_calendarday_changelist": (calendar_day, 6),
-    "admin:core_calendaryear_changelist": (calendar_year, 5),
-    "admin:core_setting_changelist": (setting, 5),
-    "admin:unions_committee_changelist": (lambda tree, place: committee_at(getattr(tree, PLACES[place])), 5),
-    "role_list": (lambda tree, place: cast.invite(("street", "enterprise", "auditor")[place], tree), 6),
+    "admin:core_auditevent_changelist": (lambda tree, place: event_at(getattr(tree, PLACES[place])), 4),
+    "admin:core_auditseal_changelist": (seal, 4),
+    "admin:core_deadlinerule_changelist": (rule, 5),
+    "admin:core_calendarday_changelist": (calendar_day, 5),
+    "admin:core_calendaryear_changelist": (calendar_year, 4),
+    "admin:core_setting_changelist": (setting, 4),
+    "admin:core_retentionrule_changelist": (retention_rule, 4),
+    "admin:unions_committee_changelist": (lambda tree, place: committee_at(getattr(tree, PLACES[place])), 4),
+    "admin:unions_officer_changelist": (officer, 4),
+    "admin:unions_unionevent_changelist": (at(union_event_at), 4),
+    "admin:core_deadline_changelist": (with_committee(deadline_at), 4),
+    "admin:core_digest_changelist": (digest, 4),
+    "admin:core_importbatch_changelist": (at(batch_at), 4),
+    "admin:core_job_changelist": (at(job_at), 4),
+    "admin:core_paper_changelist": (at(paper_at), 4),
+    "admin:core_reminder_changelist": (with_committee(reminder_at), 4),
+    "admin:members_duplicatepair_changelist": (at(pair_at), 4),
+    "admin:members_membershipstep_changelist": (at(step_at), 4),
+    "admin:members_personmerge_changelist": (at(merge_at), 4),
+    "admin:members_transfer_changelist": (at(transfer_at), 4),
+    "export_list": (export, 4),
+    "pair_list": (at(pair_at), 4),
+    "erasure_list": (at(erasure_at), 4),
+    "hold_list": (at(hold_at), 4),
+    "role_list": (lambda tree, place: cast.invite(("street", "enterprise", "auditor")[place], tree), 5),
+    "account_list": (lambda tree, place: cast.invite(("street", "enterprise", "auditor")[place], tree), 8),
 }
 
 

@@ -6,6 +6,7 @@ one table.
 """
 
 import inspect
+from datetime import date
 
 import pytest
 from django.apps import apps
@@ -19,21 +20,55 @@ from core.models import (
     CalendarDay,
     CalendarYear,
     DeadlineRule,
+    Digest,
+    RetentionRule,
     Setting,
 )
 from tests import cast
-from tests.builders import BUILDERS, account_at, committee_at, event_at, membership_at, person_at
+from tests.builders import (
+    BUILDERS,
+    account_at,
+    batch_at,
+    committee_at,
+    deadline_at,
+    event_at,
+    job_at,
+    membership_at,
+    merge_at,
+    officer_at,
+    pair_at,
+    paper_at,
+    person_at,
+    reminder_at,
+    step_at,
+    transfer_at,
+    union_event_at,
+)
+from unions.models import Union
 from unions.roles import GRANTS
+
+pytestmark = pytest.mark.once
 
 OURS = ("core.", "unions.", "members.", "config.")
 
 # Pages of ours for whoever is signed in, and pages for everybody.
-SIGNED_IN = {"desk", "search"}
+SIGNED_IN = {
+    "desk", "draft_discard", "draft_save", "export_ask", "export_list", "my_digest", "saved_view_save", "search",
+}  # fmt: skip
 PUBLIC = {"paper_public"}
 # Seen by whoever asked for it too, which no cast member did here; the permission is that of the row's union.
-KINDS = {"import_new": ["unions", "members"], "import_template": ["unions", "members"], "paper_ask": ["roll", "terms"]}
+KINDS = {
+    "export_ask": ["unions", "members", "findings"],
+    "import_new": ["unions", "members"],
+    "import_template": ["unions", "members"],
+    "paper_ask": ["roll", "terms"],
+}
+OWN = {"export_pk", "savedview_pk"}  # seen by nobody but whose they are
 # A kind of import or paper asks for its own permission beside the route's.
 KIND_PERMS = {
+    ("export_ask", "unions"): {"unions.export_union"},
+    ("export_ask", "members"): {"members.export_membership"},
+    ("export_ask", "findings"): {"core.export_finding"},
     ("import_new", "unions"): {"unions.import_union"},
     ("import_new", "members"): {"members.import_membership"},
     ("import_template", "unions"): {"unions.import_union"},
@@ -87,7 +122,9 @@ def is_ours(callback):
 ALL = [route for route in routes() if not (route[0] or "").startswith("admin:") and not route[1].startswith("admin/")]
 OUR_ROUTES = [route for route in ALL if is_ours(route[2])]
 OBJECT_ROUTES = [route for route in OUR_ROUTES if any(name.endswith("_pk") for name in route[3])]
-PLAIN_ROUTES = [route for route in OUR_ROUTES if route not in OBJECT_ROUTES and route[0] not in PUBLIC]
+OWN_ROUTES = [route for route in OBJECT_ROUTES if OWN.intersection(route[3])]
+OBJECT_ROUTES = [route for route in OBJECT_ROUTES if route not in OWN_ROUTES]
+PLAIN_ROUTES = [route for route in OUR_ROUTES if route not in OBJECT_ROUTES + OWN_ROUTES and route[0] not in PUBLIC]
 
 
 # --- What is expected ------------------------------------------------------------------------------------------
@@ -138,7 +175,8 @@ def test_every_route_of_ours_names_its_permission_and_known_parameters():
     faults = [
         f"{name}: {'no permission' if not perm else ''} {sorted(set(parameters) - known) or ''}"
         for name, _text, callback, parameters in OUR_ROUTES
-        if not ((perm := getattr(callback, "perm", "")) or name in SIGNED_IN | PUBLIC) or set(parameters) - known
+        if not ((perm := getattr(callback, "perm", "")) or name in SIGNED_IN | PUBLIC or OWN & {*parameters})
+        or set(parameters) - known
     ]
     assert faults == []
 
@@ -171,6 +209,20 @@ def test_an_object_page_answers_by_role_and_place(route, stage, tree, client):
                 if status not in expected:
                     wrong.append(f"{method} {name} at {where} as {person}: {status}, expected {expected}")
     assert wrong == []
+
+
+@pytest.mark.parametrize("route", OWN_ROUTES, ids=names(OWN_ROUTES))
+def test_what_is_ones_own_is_nobody_elses(route, stage, tree, client, client_of):
+    name, _text, callback, parameters = route
+    (parameter,) = parameters
+    own = BUILDERS[parameter][0](tree.city)
+    url = reverse(name, kwargs={parameter: own.pk})
+    owner = client_of(getattr(own, "asked_by", None) or own.user)
+    methods = methods_of(callback)
+    for method in ("get", "post"):
+        assert ask(client, method, url).status_code == 302, "nobody is asked to sign in"
+        assert {person for person, theirs in stage.items() if ask(theirs, method, url).status_code < 404} == set()
+        assert ask(owner, method, url).status_code in ({200, 302, 403} if method in methods else {405})
 
 
 @pytest.mark.parametrize("route", PLAIN_ROUTES, ids=names(PLAIN_ROUTES))
@@ -232,6 +284,17 @@ ADMIN_OBJECTS = {
     "core.AuditEvent": event_at,
     "members.Membership": membership_at,
     "members.Person": person_at,
+    "core.Deadline": deadline_at,
+    "core.ImportBatch": batch_at,
+    "core.Job": job_at,
+    "core.Paper": paper_at,
+    "core.Reminder": reminder_at,
+    "members.DuplicatePair": pair_at,
+    "members.MembershipStep": step_at,
+    "members.PersonMerge": merge_at,
+    "members.Transfer": transfer_at,
+    "unions.Officer": officer_at,
+    "unions.UnionEvent": union_event_at,
 }
 ADMIN_REFERENCE = {
     "core.AuditSeal": lambda: AuditSeal.objects.create(
@@ -241,9 +304,22 @@ ADMIN_REFERENCE = {
     "core.CalendarDay": lambda: CalendarDay.objects.first(),
     "core.CalendarYear": lambda: CalendarYear.objects.first(),
     "core.Setting": lambda: Setting.objects.first(),
+    "core.RetentionRule": lambda: RetentionRule.objects.first(),
+    "core.Digest": lambda: Digest.objects.create(user=account_at(Union.objects.first()), day=date(2026, 11, 20)),
 }
-ADMIN_SEEN_AS = {"members.Person": "members.membership"}  # whoever sees a membership sees its person
-ADMIN_READ_ONLY = {"members.Person"}  # entered and changed through a membership
+ADMIN_SEEN_WITH = {  # whoever sees a membership sees its person
+    "members.DuplicatePair": "members.merge_person",
+    "members.MembershipStep": "members.view_membership",
+    "members.Person": "members.view_membership",
+    "members.PersonMerge": "members.merge_person",
+    "unions.UnionEvent": "unions.view_officer",
+}
+# Entered and changed by what the pages do.
+ADMIN_READ_ONLY = {
+    *("core.Deadline", "core.Digest", "core.ImportBatch", "core.Job", "core.Paper", "core.Reminder"),
+    *("members.DuplicatePair", "members.MembershipStep", "members.Person", "members.PersonMerge", "members.Transfer"),
+    *("unions.Committee", "unions.Officer", "unions.UnionEvent"),
+}
 ADMIN_NOT_REWRITTEN = {"unions.Appointment"}  # given and ended, never rewritten
 STAFF = {person for person, (_name, _roles, staff) in cast.PEOPLE.items() if staff}
 
@@ -256,9 +332,8 @@ def admin_expected(person, model, verb, path):
     """The statuses of a page of the admin for `verb` (view, add, change) on an object at `path` (None: no object)."""
     if person not in STAFF:
         return {302}
-    label = ADMIN_SEEN_AS.get(model._meta.label, model._meta.label_lower)
-    app, name = label.split(".")
-    view, act = f"{app}.view_{name}", f"{app}.{verb}_{name}"
+    app, name = model._meta.label_lower.split(".")
+    view, act = ADMIN_SEEN_WITH.get(model._meta.label, f"{app}.view_{name}"), f"{app}.{verb}_{name}"
     if verb == "add":
         may = holds(person, act, path) and model._meta.label not in ADMIN_READ_ONLY
         return {200, 302} if may else {403}

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import kombu.pools
 import pytest
+import redis
 from celery import current_app
 from django.conf import settings as current_settings
 from django.db import connection
@@ -40,6 +41,10 @@ class Broker:
         self.process = valkey.start(self.socket, self.folder, log=self.folder / "valkey.log")
         valkey.wait_until_answers(self.process, self.url)
         jobs._broker_silent_until = 0.0
+
+    def client(self):
+        """A client of it, to be closed."""
+        return redis.Redis.from_url(self.url)
 
     def stop(self):
         if self.process is not None:

@@ -1,4 +1,4 @@
-"""What is done to unions, their committees and officers, to accounts and appointments: checked, written, recorded.
+"""What is done to unions, their committees and officers, and to appointments: checked, written, recorded.
 
 `by` is the acting user, or None for the system itself. A broken rule is a ValidationError (with the field to blame), a
 missing permission a PermissionDenied with its sentence, a lost update a Conflict.
@@ -11,16 +11,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core import audit, deadlines
-from core.calendar import Calendar
 from core.conflicts import check_version
 from core.ids import allocate
-from core.models import Deadline, DeadlineRule, User
+from core.models import Deadline
 from core.models.deadline import DeadlineState
 from core.scope import reach
-from unions.models import Appointment, Committee, Officer, Position, Union, UnionPlacement
+from unions import duties, events
+from unions.models import Appointment, Committee, Officer, Position, Union, UnionEventKind, UnionPlacement
 from unions.roles import GRANTS
 from unions.terms import RULES, term_lengths
-from unions.tree import path_of
+from unions.tree import one_at_a_time, path_of
 
 # What an officer may write down about a union (rulebook §1.10); the place in the tree is not among it.
 FACTS = (
@@ -29,7 +29,6 @@ FACTS = (
     "employees", "women_employees", "migrant_employees",
     "legal_person", "certificate_until", "contact_name", "contact_phone",
 )  # fmt: skip
-ACCOUNT_FACTS = ("username", "name", "email", "is_staff", "is_active")
 
 
 def _require(by, perm, obj):
@@ -52,6 +51,18 @@ def _insert(row):
         row.full_clean()
         raise
     return row
+
+
+def why_not_standing(union):
+    """Return the sentence why nothing can be done with a union that ended, or an empty one."""
+    if union.dissolved_on is None:
+        return ""
+    return _("This union ended on %(day)s: its records are kept as they were.") % {"day": union.dissolved_on}
+
+
+def _check_standing(union):
+    if refusal := why_not_standing(union):
+        raise ValidationError(refusal)
 
 
 def _set(row, changes, allowed):
@@ -87,15 +98,19 @@ def found_union(*, by, parent, code, name, kind, **facts):
         if by is not None and not by.is_superuser:
             raise PermissionDenied(_("Only the user who set up the portal can found the city federation."))
     else:
+        one_at_a_time()  # the parent may be on the move
         parent = _locked(parent)
         _require(by, "unions.add_union", parent)
+        _check_standing(parent)
     (key,) = allocate(Union, 1)
     union = Union(id=key, parent=parent, path=path_of(key, parent.path if parent else ""))
     written = _set(union, {"code": code, "name": name, "kind": kind, **facts}, FACTS)
     _check_term_years(union)
     _insert(union)
     # Without a founding date the union stands here from today: history begins when we learn of it.
-    UnionPlacement.objects.create(union=union, parent=parent, valid_from=union.founded_on or timezone.localdate())
+    begins = union.founded_on or timezone.localdate()
+    UnionPlacement.objects.create(union=union, parent=parent, valid_from=begins)
+    events.note(union, UnionEventKind.FOUNDING, on=begins, by=by, approval_no=union.approval_no)
     audit.record("unions.found_union", union, by=by, union=union, changes=written)
     return union
 
@@ -106,6 +121,7 @@ def change_union(union, *, by, version, changes):
     _require(by, "unions.change_union", union)
     current = _locked(union)
     check_version(current, version)
+    _check_standing(current)
     written = _set(current, changes, FACTS)
     if not written:
         return current
@@ -114,7 +130,52 @@ def change_union(union, *, by, version, changes):
     current.full_clean()
     current.save(update_fields=[*written, "version"])
     audit.record("unions.change_union", current, by=by, union=current, changes=written)
+    if "address" in written:
+        duties.certificate_is_due(current, timezone.localdate(), by=by)
+    if "legal_person" in written and not current.legal_person:
+        duties.certificate_is_of_no_use(current, by=by)
     return current
+
+
+@transaction.atomic
+def rename_union(union, *, by, name, on, approval_no="", reason=""):
+    """Give `union` the new `name` from the day `on`; the old one stays findable. Returns the union."""
+    union = _locked(union)
+    _require(by, "unions.change_union", union)
+    _check_standing(union)
+    _not_in_future("on", on)
+    old = union.name
+    if name == old:
+        raise ValidationError({"name": _("This is its name already.")})
+    union.name = name
+    union.version += 1
+    union.full_clean()
+    union.save(update_fields=["name", "version"])
+    deadlines.retitle(Deadline.objects.filter(union=union, title=old[:200]), name)
+    events.note(union, UnionEventKind.RENAME, on=on, by=by, approval_no=approval_no, reason=reason, old=old, new=name)
+    duties.certificate_is_due(union, on, by=by)
+    changes = {"name": [old, name], "approval_no": [None, approval_no]}
+    audit.record("unions.rename_union", union, by=by, union=union, changes=changes, reason=reason)
+    return union
+
+
+@transaction.atomic
+def record_certificate(union, *, by, issued_on, until, number=""):
+    """Record the legal-person certificate issued to `union`: what asked for it is met. Returns the union."""
+    union = _locked(union)
+    _require(by, "unions.change_union", union)
+    _check_standing(union)
+    _not_in_future("issued_on", issued_on)
+    if until <= issued_on:
+        raise ValidationError({"until": _("The certificate ends after the day it was issued.")})
+    written = _set(union, {"legal_person": True, "certificate_until": until}, FACTS)
+    union.version += 1
+    union.full_clean()
+    union.save(update_fields=["legal_person", "certificate_until", "version"])
+    deadlines.close(duties.certificates(union), DeadlineState.MET, on=issued_on, by=by)
+    events.note(union, UnionEventKind.CERTIFICATE, on=issued_on, by=by, number=number, until=until.isoformat())
+    audit.record("unions.record_certificate", union, by=by, union=union, changes=written | {"number": [None, number]})
+    return union
 
 
 # --- Elections and terms ----------------------------------------------------------------------------------
@@ -122,8 +183,7 @@ def change_union(union, *, by, version, changes):
 
 def term_end(elected_on, term_years):
     """Return the last day of a term: the rule's natural date, which never rolls (rulebook §1.4)."""
-    rule = DeadlineRule.objects.get(code=RULES[term_years])
-    return deadlines.compute(rule, elected_on, Calendar.load()).natural
+    return duties.natural_date(RULES[term_years], elected_on)
 
 
 def _check_term(union, elected_on, term_years):
@@ -139,26 +199,18 @@ def _check_term(union, elected_on, term_years):
         )
 
 
-def _open_term(committee, by):
-    deadlines.open_deadline(
-        RULES[committee.term_years], committee.elected_on,
-        subject=committee, union=committee.union, title=committee.union.name, by=by,
-    )  # fmt: skip
-
-
-def _end_committee(committee, *, on, by):
-    """End `committee` and its officers on the day of the next election; its term's deadline is met."""
+def _end_committee(committee, *, on, by, field="elected_on"):
+    """End `committee` and its officers on the day of the next election; its deadlines are met."""
     late = committee.officers.in_office().filter(started_on__gt=on)
     if late.exists():
-        raise ValidationError(
-            {"elected_on": _("An officer of the committee in office began after this day. Check the date.")}
-        )
+        raise ValidationError({field: _("An officer of the committee in office began after this day. Check the date.")})
     for officer in committee.officers.in_office():
         officer.ended_on = on
         officer.save(update_fields=["ended_on"])
     committee.ended_on = on
     committee.save(update_fields=["ended_on"])
-    deadlines.close(Deadline.objects.open().of(committee), DeadlineState.MET, on=on, by=by)
+    deadlines.close(duties.of_term(committee), DeadlineState.MET, on=on, by=by)
+    deadlines.close(duties.of_chair(committee), DeadlineState.MET, on=on, by=by)
 
 
 @transaction.atomic
@@ -170,6 +222,7 @@ def record_election(union, *, by, elected_on, term_years, number=None, officers=
     """
     union = _locked(union)
     _require(by, "unions.elect_union", union)
+    _check_standing(union)
     _check_term(union, elected_on, term_years)
     last = union.committees.aggregate(day=Max("elected_on"), number=Max("number"))
     if last["day"] and elected_on <= last["day"]:
@@ -193,7 +246,13 @@ def record_election(union, *, by, elected_on, term_years, number=None, officers=
         union.term_years = term_years
         union.version += 1
         union.save(update_fields=["term_years", "version"])
-    _open_term(committee, by)
+    duties.open_term(committee, by=by)
+    if duties.outlives_certificate(committee):
+        duties.certificate_is_due(union, elected_on, by=by)
+    events.note(
+        union, UnionEventKind.ELECTION, on=elected_on, by=by, number=committee.number,
+        term_ends_on=committee.term_ends_on.isoformat(), officers=len(officers),
+    )  # fmt: skip
     audit.record(
         "unions.elect_union", committee, by=by, union=union,
         changes={
@@ -238,6 +297,13 @@ def correct_election(committee, *, by, elected_on, term_years, number, reason):
     )
     if not written:
         return committee
+    if committee.extended_until and not (
+        committee.term_ends_on
+        < committee.extended_until
+        <= duties.natural_date(duties.EXTENSION, committee.term_ends_on)
+    ):
+        said = _("The term was extended until %(day)s, which does not follow on the corrected term. Check the date.")
+        raise ValidationError({"elected_on": said % {"day": committee.extended_until}})
     committee.full_clean()
     committee.save(update_fields=list(written))
     # Whoever left or came on the day of the election did so on the corrected day.
@@ -251,10 +317,37 @@ def correct_election(committee, *, by, elected_on, term_years, number, reason):
         else:
             officer.ended_on = elected_on
         officer.save(update_fields=["started_on", "ended_on"])
-    running = Deadline.objects.open().of(committee)
-    deadlines.close(running, DeadlineState.VOID, on=timezone.localdate(), by=by, reason=reason)
-    _open_term(committee, by)
+    deadlines.close(duties.of_term(committee), DeadlineState.VOID, on=timezone.localdate(), by=by, reason=reason)
+    duties.open_term(committee, by=by)
+    for event in union.events.filter(kind=UnionEventKind.ELECTION, on=began):
+        event.on = elected_on
+        event.facts |= {"number": number, "term_ends_on": committee.term_ends_on.isoformat()}
+        event.save(update_fields=["on", "facts"])
     audit.record("unions.correct_election", committee, by=by, union=union, changes=written, reason=reason)
+    return committee
+
+
+@transaction.atomic
+def recount_term(committee, *, by):
+    """Count the term of the committee in office again from its election, and open the deadline that belongs to it.
+
+    For a stored date or a deadline that was found wrong or missing. Returns the committee.
+    """
+    union = _locked(committee.union)
+    _require(by, "core.run_checkup", union)
+    committee = _locked(committee)
+    if committee.ended_on:
+        raise ValidationError(_("Only the committee in office can be corrected."))
+    end = term_end(committee.elected_on, committee.term_years)
+    written = _set(committee, {"term_ends_on": end}, ("term_ends_on",))
+    if written:
+        committee.save(update_fields=["term_ends_on"])
+    rule, trigger = duties.term_count(committee)
+    others = duties.of_term(committee).exclude(rule__code=rule, trigger=trigger)
+    reason = _("It was counted from another day than the term's.")
+    deadlines.close(others, DeadlineState.VOID, on=timezone.localdate(), by=by, reason=reason)
+    duties.open_term(committee, by=by)
+    audit.record("unions.recount_term", committee, by=by, union=union, changes=written)
     return committee
 
 
@@ -263,7 +356,9 @@ def correct_election(committee, *, by, elected_on, term_years, number, reason):
 
 def why_no_officer(union):
     """Return the sentence why nobody can join the committee now, or an empty one: the page's button says it too."""
-    return "" if union.committee else _("There is no committee in office. Record the election first.")
+    if union.committee:
+        return ""
+    return why_not_standing(union) or _("There is no committee in office. Record the election first.")
 
 
 @transaction.atomic
@@ -294,6 +389,8 @@ def add_officer(union, *, by, position, name, started_on, sex="", phone="", full
         "unions.add_officer", officer, by=by, union=union,
         changes={"position": [None, position], "name": [None, name], "started_on": [None, started_on]},
     )  # fmt: skip
+    if position == Position.CHAIR:
+        duties.chair_came(committee, on=started_on, by=by)
     return officer
 
 
@@ -314,10 +411,12 @@ def end_officer(officer, *, by, on, reason=""):
     officer.ended_on = on
     officer.save(update_fields=["ended_on"])
     audit.record("unions.end_officer", officer, by=by, union=union, changes={"ended_on": [None, on]}, reason=reason)
+    if officer.position == Position.CHAIR:
+        duties.chair_left(officer, by=by)
     return officer
 
 
-# --- Accounts and appointments ----------------------------------------------------------------------------
+# --- Appointments -----------------------------------------------------------------------------------------
 
 
 def _require_account(by, perm, user):
@@ -327,53 +426,12 @@ def _require_account(by, perm, user):
 
 
 @transaction.atomic
-def create_user(*, by, username, password, name="", email="", is_staff=False):
-    """Make an account without any role and return it. It is never a superuser's."""
-    if by is not None and not by.has_perm("core.add_user"):
-        raise PermissionDenied(_("Your role does not include making accounts."))
-    user = User(username=username, name=name, email=email, is_staff=is_staff)
-    user.set_password(password)
-    _insert(user)
-    facts = {"username": username, "name": name, "email": email, "is_staff": is_staff}
-    audit.record("core.create_user", user, by=by, changes={field: [None, value] for field, value in facts.items()})
-    return user
-
-
-@transaction.atomic
-def change_user(user, *, by, changes):
-    """Write `changes` ({name of ACCOUNT_FACTS: value}) to an account within the actor's reach and return it."""
-    _require_account(by, "core.change_user", user)
-    user = _locked(user)
-    written = _set(user, changes, ACCOUNT_FACTS)
-    if user == by and {"is_active", "is_staff"} & set(written):
-        raise ValidationError(_("Nobody switches off the account they are signed in with."))
-    if written:
-        user.full_clean()
-        user.save(update_fields=list(written))
-        audit.record("core.change_user", user, by=by, changes=written)
-    return user
-
-
-@transaction.atomic
-def set_password(user, *, by, password):
-    """Give the account a new password; whoever is signed in with it is signed out.
-
-    Only who makes accounts may: with a new password a system administrator would sign in as a security administrator.
-    """
-    _require_account(by, "core.add_user", user)
-    user = _locked(user)
-    user.set_password(password)
-    user.save(update_fields=["password"])
-    audit.record("core.set_password", user, by=by, changes={"password": ["changed"]})
-    return user
-
-
-@transaction.atomic
 def appoint(*, by, user, union, role, valid_from, valid_to=None):
     """Give `user` the role at `union` from one date to another (both included) and return the appointment."""
     if user == by:
         raise PermissionDenied(_("Nobody appoints himself. Ask another security administrator."))
     _require(by, "unions.add_appointment", union)
+    _check_standing(union)
     _require_account(by, "unions.add_appointment", user)
     if role not in GRANTS:
         raise ValidationError({"role": _("There is no such role.")})
@@ -400,6 +458,10 @@ def end_appointment(appointment, *, by, reason=""):
     """Take the appointment away at once and return it."""
     _require(by, "unions.change_appointment", appointment)
     _require_account(by, "unions.change_appointment", appointment.user)
+    return _end_appointment(appointment, by, reason)
+
+
+def _end_appointment(appointment, by, reason):
     appointment = _locked(appointment)
     if appointment.ended_on is None:
         appointment.ended_on = timezone.localdate()

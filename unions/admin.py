@@ -3,25 +3,20 @@
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
-from django.contrib.admin.utils import unquote
-from django.contrib.auth import admin as auth_admin
-from django.contrib.auth import forms as auth_forms
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import admin as _auth_admin  # noqa: F401 it registers what is taken out again below
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from django.views.decorators.debug import sensitive_post_parameters
 
 from core import signin
+from core.exported_admin import ExportedAdmin
 from core.models import User
 from core.scoped_admin import ScopedModelAdmin
-from unions import actions
+from unions import accounts, actions
 from unions.forms import UnionFacts
-from unions.models import Appointment, Committee, Officer, Union
+from unions.models import Appointment, Committee, Officer, Union, UnionEvent
 from unions.roles import GRANTS
 
 admin.site.unregister(Group)  # rights come from appointments alone
@@ -30,44 +25,38 @@ admin.site.unregister(Group)  # rights come from appointments alone
 # --- Accounts ---------------------------------------------------------------------------------------------
 
 
-class NewAccountForm(auth_forms.AdminUserCreationForm):
-    usable_password = None  # everybody signs in with a password
-
-    class Meta(auth_forms.AdminUserCreationForm.Meta):
+class AccountForm(forms.ModelForm):
+    class Meta:
         model = User
-        fields = ("username", "name", "email", "is_staff")
+        fields = accounts.FACTS
 
 
-class NewPasswordForm(auth_forms.AdminPasswordChangeForm):
+IN_USE = _("account in use")  # «active» is what a membership is
+
+
+class InUseFilter(admin.BooleanFieldListFilter):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.fields.pop("usable_password", None)
+        self.title = IN_USE
 
 
 @admin.register(User)
-class UserAdmin(ScopedModelAdmin, auth_admin.UserAdmin):
-    add_form = NewAccountForm
-    add_fieldsets = ((None, {"fields": ("username", "name", "email", "is_staff", "password1", "password2")}),)
+class UserAdmin(ScopedModelAdmin):
+    """Accounts to look at and to correct; they are invited, reset and ended on their own pages."""
+
+    form = AccountForm
     fieldsets = (
-        (None, {"fields": ("username", "password", "name", "email", "is_staff", "is_active")}),
+        (None, {"fields": accounts.FACTS}),
         (_("Traces"), {"fields": ("roles", "last_login", "date_joined")}),
     )
     readonly_fields = ("roles", "last_login", "date_joined")
-    list_display = ("username", "name", "roles", "is_staff", "is_active", "last_login")
-    list_filter = ("is_staff", "is_active")
+    list_display = ("username", "name", "roles", "is_staff", "in_use", "last_login")
+    list_filter = ("is_staff", ("is_active", InUseFilter))
     search_fields = ("username__startswith", "name__startswith")
-    filter_horizontal = ()
     actions = ("drop_second_factor",)
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("appointments__union")
-
-    def get_fieldsets(self, request, obj=None):
-        """Without the way to a new password for those who may not give one."""
-        if obj is None or request.user.has_perm("core.add_user", obj):
-            return super().get_fieldsets(request, obj)
-        (title, options), *others = self.fieldsets
-        return ((title, {"fields": [name for name in options["fields"] if name != "password"]}), *others)
 
     @admin.action(description=_("Take the second factor off the selected accounts"), permissions=["add"])
     def drop_second_factor(self, request, queryset):
@@ -75,41 +64,28 @@ class UserAdmin(ScopedModelAdmin, auth_admin.UserAdmin):
             signin.drop_second_factor(user, by=request.user)
         messages.success(request, _("They sign in with the password alone until they set up a new device."))
 
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if db_field.name == "is_active":
+            kwargs["label"] = IN_USE
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @admin.display(description=IN_USE, boolean=True, ordering="is_active")
+    def in_use(self, user):
+        return user.is_active
+
     @admin.display(description=_("roles"))
     def roles(self, user):
         given = [one for one in user.appointments.all() if one.ended_on is None]
         return "；".join(f"{GRANTS[one.role].label} {one.union}" for one in given) or "—"
 
     def write(self, request, obj, form, change):
-        if change:
-            facts = {name: form.cleaned_data[name] for name in form.changed_data if name in actions.ACCOUNT_FACTS}
-            actions.change_user(User.objects.get(pk=obj.pk), by=request.user, changes=facts)
-        else:
-            facts = {name: form.cleaned_data[name] for name in ("username", "name", "email", "is_staff")}
-            obj.pk = actions.create_user(by=request.user, password=form.cleaned_data["password1"], **facts).pk
+        facts = {name: form.cleaned_data[name] for name in form.changed_data}
+        accounts.change_user(User.objects.get(pk=obj.pk), by=request.user, changes=facts)
 
-    @method_decorator(sensitive_post_parameters())
-    def user_change_password(self, request, id, form_url=""):  # noqa: A002 the name is Django's
-        user = self.get_object(request, unquote(id))
-        if not request.user.has_perm("core.add_user", user):
+    def add_view(self, request, form_url="", extra_context=None):
+        if not self.has_add_permission(request):
             raise PermissionDenied
-        form = NewPasswordForm(user, request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            user = actions.set_password(user, by=request.user, password=form.cleaned_data["password1"])
-            if user == request.user:
-                update_session_auth_hash(request, user)
-            messages.success(request, _("The password has been set."))
-            return redirect("admin:core_user_change", user.pk)
-        fieldsets = [(None, {"fields": list(form.fields)})]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("New password for %(user)s") % {"user": user},
-            "adminForm": admin.helpers.AdminForm(form, fieldsets, {}),
-            "form": form, "form_url": form_url, "opts": self.opts, "original": user,
-            "is_popup": False, "add": True, "change": False, "save_as": False, "show_save": True,
-            "has_delete_permission": False, "has_change_permission": True, "has_absolute_url": False,
-        }  # fmt: skip
-        return TemplateResponse(request, "admin/auth/user/change_password.html", context)
+        return redirect("account_invite")
 
 
 # --- Appointments -----------------------------------------------------------------------------------------
@@ -226,17 +202,47 @@ class OfficerInline(admin.TabularInline):
 
 
 @admin.register(Committee)
-class CommitteeAdmin(ScopedModelAdmin):
+class CommitteeAdmin(ExportedAdmin):
     """To look at: elections are recorded on the union's page."""
 
+    exported_with = "unions.export_union"
     list_display = ("union", "number", "elected_on", "term_ends_on", "ended_on")
     list_select_related = ("union",)
     list_filter = (("ended_on", admin.EmptyFieldListFilter),)
     search_fields = ("union__code__startswith", "union__name__contains")
     inlines = (OfficerInline,)
 
-    def has_add_permission(self, request):
-        return False
 
-    def has_change_permission(self, request, obj=None):
-        return False
+@admin.register(Officer)
+class OfficerAdmin(ExportedAdmin):
+    """Entered and ended on the union's page."""
+
+    exported_with = "unions.export_union"
+    list_display = ("name", "union", "position", "sex", "phone_masked", "full_time", "started_on", "ended_on")
+    list_select_related = ("committee__union",)
+    list_filter = ("position", ("ended_on", admin.EmptyFieldListFilter))
+    ordering = ("-pk",)
+    search_fields = ("name__startswith", "committee__union__code__startswith")
+    fields = list_display
+
+    @admin.display(description=_("union"))
+    def union(self, officer):
+        return officer.committee.union
+
+    @admin.display(description=_("phone"))
+    def phone_masked(self, officer):
+        return officer.phone_masked
+
+
+@admin.register(UnionEvent)
+class UnionEventAdmin(ExportedAdmin):
+    """What happened to a union, recorded on its page."""
+
+    seen_with = "unions.view_officer"  # it names officers, as the timeline on the page does
+    exported_with = "unions.export_union"
+    labels = {"by": _("recorded by"), "officer": _("officer"), "on": _("day")}
+    list_display = ("union", "kind", "on", "approval_no", "reason", "by")
+    list_select_related = ("union", "by")
+    list_filter = ("kind",)
+    search_fields = ("union__code__startswith", "union__name__contains")
+    fields = ("union", "kind", "on", "approval_no", "officer", "reason", "by")

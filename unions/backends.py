@@ -2,7 +2,7 @@
 
 from allauth.account.auth_backends import AuthenticationBackend
 
-from unions.roles import EVERY_PERMISSION, paths_for
+from unions.roles import EVERY_PERMISSION, GRANTS, appointments_of, paths_for
 
 
 def _path(obj):
@@ -18,8 +18,13 @@ def _path(obj):
 class AppointmentBackend(AuthenticationBackend):
     """`user.has_perm(perm)`: somewhere; `user.has_perm(perm, obj)`: at that object's union."""
 
+    known_roles = frozenset(GRANTS)
+
     def reach(self, user, perm):
         return paths_for(user, perm)
+
+    def roles(self, user):
+        return {role for role, _path in appointments_of(user)}
 
     def has_perm(self, user, perm, obj=None):
         reach = paths_for(user, perm)

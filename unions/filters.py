@@ -6,7 +6,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters.fields import ModelChoiceField, ModelChoiceIterator
 
+from core.filtering import LongSelect, Only
 from core.pages import ScopedFilterSet
+from core.scope import WIDTH
+from unions.events import once_named
 from unions.models import Union, UnionKind
 from unions.terms import TermState, six_months_after
 
@@ -19,16 +22,16 @@ OFFERED = 300
 
 
 class UpperUnions(ModelChoiceIterator):
-    def __init__(self, field):
-        super().__init__(field)
-        self.queryset = self.queryset.filter(kind__in=UPPER).order_by("path")[:OFFERED]
+    def __iter__(self):
+        upper = self.queryset.standing().filter(kind__in=UPPER).order_by("path")[:OFFERED]
+        yield "", self.field.empty_label
+        for key, path, name in upper.values_list("pk", "path", "name"):
+            yield key, f"{'　' * (len(path) // WIDTH - 1)}{name}"
 
 
 class UpperUnionField(ModelChoiceField):
     iterator = UpperUnions
-
-    def label_from_instance(self, union):
-        return f"{'　' * union.level}{union.name}"
+    widget = LongSelect
 
 
 class BelowFilter(filters.ModelChoiceFilter):
@@ -59,10 +62,21 @@ class UnionFilter(ScopedFilterSet):
     union = BelowFilter(queryset=Union.objects.all(), label=_("this union and below"))
     kind = filters.ChoiceFilter(choices=UnionKind, label=_("kind"))
     state = filters.ChoiceFilter(choices=TermState, method=in_state, label=_("term"))
+    dissolved = Only(method="also_dissolved", label=_("also dissolved"))
+
+    by_default = {"dissolved": _("without dissolved unions")}
 
     class Meta:
         model = Union
         fields = ()
 
+    def filter_queryset(self, queryset):
+        queryset = super().filter_queryset(queryset)
+        return queryset if self.form.cleaned_data["dissolved"] else queryset.standing()
+
+    def also_dissolved(self, queryset, name, value):
+        """Take nothing away: without it `filter_queryset` takes the dissolved ones."""
+        return queryset
+
     def has_text(self, queryset, name, text):
-        return queryset.filter(Q(code__prefix=text) | Q(name__contains=text))
+        return queryset.filter(Q(code__prefix=text) | Q(name__contains=text) | Q(pk__in=once_named(text)))

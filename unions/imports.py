@@ -22,6 +22,7 @@ from core.imports import STORABLE, ImportKind
 from core.models import Deadline, DeadlineRule
 from core.models.deadline import DeadlineState
 from core.models.imports import Outcome
+from unions import duties
 from unions.models import Committee, Officer, StagedUnion, Union, UnionKind, UnionPlacement
 from unions.terms import RULES, term_lengths
 from unions.tree import path_of
@@ -38,8 +39,10 @@ OUTCOMES = {
     "USCC_DUPLICATE": Outcome.ERROR,
     "DATE_INVALID": Outcome.ERROR,
     "TERM_INVALID": Outcome.ERROR,
+    "TERM_EXTENDED": Outcome.ERROR,
     "UNION_OUT_OF_SCOPE": Outcome.ERROR,
     "MOVE_NEEDED": Outcome.ERROR,
+    "UNION_DISSOLVED": Outcome.ERROR,
     "USCC_MISSING": Outcome.WARNING,
     "TERM_UNKNOWN": Outcome.WARNING,
     "UPDATED": Outcome.OK,
@@ -49,7 +52,7 @@ OUTCOMES = {
 RELATED = frozenset(
     {
         "CODE_DUPLICATE", "PARENT_UNKNOWN", "CYCLE", "SECOND_ROOT", "USCC_DUPLICATE", "UNION_OUT_OF_SCOPE",
-        "MOVE_NEEDED", "UPDATED", "UNCHANGED",
+        "MOVE_NEEDED", "UNION_DISSOLVED", "TERM_EXTENDED", "UPDATED", "UNCHANGED",
     }
 )  # fmt: skip
 
@@ -71,8 +74,14 @@ SENTENCES = {
     "TERM_INVALID": gettext_lazy(
         "A term is three or five years, five in federations and industrial unions: correct it."
     ),
+    "TERM_EXTENDED": gettext_lazy(
+        "The term in office was extended, and an import corrects no such term: correct it on the union's own page."
+    ),
     "UNION_OUT_OF_SCOPE": gettext_lazy("This union lies outside your part of the tree: ask the union above."),
     "MOVE_NEEDED": gettext_lazy("This union stands below another one, and an import moves none: ask for the move."),
+    "UNION_DISSOLVED": gettext_lazy(
+        "This union was dissolved: take the row out, or give a new union a code of its own."
+    ),
     "USCC_MISSING": gettext_lazy("The credit code is missing: it stays empty, add it."),
     "TERM_UNKNOWN": gettext_lazy("The last election is missing: the end of the term is not known, add it."),
     "UPDATED": gettext_lazy("Stored already: the facts shown are changed."),
@@ -211,6 +220,9 @@ class UnionImport(ImportKind):
     outcomes = OUTCOMES
     sentences = SENTENCES
     staged = StagedUnion
+    undo_refused = gettext_lazy(
+        "A union sheet is not taken back: terms and deadlines follow from it. Correct a union on its own page."
+    )
     fields = (
         "code", "parent_code", "name", "kind", "uscc", "employees", "founded_on", "term_years", "elected_on", "union",
     )  # fmt: skip
@@ -332,8 +344,10 @@ class UnionImport(ImportKind):
         else:
             row.codes.append("PARENT_UNKNOWN")
             return
-        if levels[row.code] > DEEPEST:
+        if levels[row.code] > DEEPEST or (parent is not None and parent.dissolved_on and not _dissolved(there)):
             row.codes.append("PARENT_UNKNOWN")
+        if _dissolved(there):
+            row.codes.append("UNION_DISSOLVED")
         if there is not None:
             inside = self.reach.covers(there.path)
             if row.parent_code and stored.codes.get(there.parent_id, "") != row.parent_code:
@@ -366,6 +380,10 @@ class UnionImport(ImportKind):
                 row.changes["elected_on"] = [_as_json(was[0]), _as_json(row.elected_on)]
         if committee and committee.term_years != row.term_years:
             row.changes.setdefault("term_years", [committee.term_years, row.term_years])
+        if committee and committee.extended_until and _corrects(row, committee):
+            row.codes.append("TERM_EXTENDED")
+            row.changes = {}
+            return
         row.codes.append("UPDATED" if row.changes else "UNCHANGED")
 
     def stage(self, row):
@@ -464,7 +482,7 @@ class UnionImport(ImportKind):
                 new.append(_committee(union, committee.number + 1, row, ends))
                 committee.ended_on = row.elected_on
                 ended.append(committee)
-            elif (row.elected_on, row.term_years) != (committee.elected_on, committee.term_years):
+            elif _corrects(row, committee):
                 corrected.append((committee, committee.elected_on))
                 committee.union = union
                 committee.elected_on, committee.term_years = row.elected_on, row.term_years
@@ -472,7 +490,7 @@ class UnionImport(ImportKind):
         self._end(ended)
         self._correct(corrected)
         Committee.objects.bulk_create(new, batch_size=500)
-        self._open_terms([*new, *(committee for committee, _began in corrected)])
+        self._open_duties(new, [committee for committee, _began in corrected])
 
     def _end(self, committees):
         """End committees on the day of the next election, with their officers; the deadline is met."""
@@ -487,6 +505,7 @@ class UnionImport(ImportKind):
             by_day.setdefault(day, []).append(key)
         for day, keys in by_day.items():
             deadlines.close(_deadlines(keys), DeadlineState.MET, on=day, by=self.by)
+            deadlines.close(duties.of_chairs(keys), DeadlineState.MET, on=day, by=self.by)
 
     def _correct(self, corrected):
         """Put the record of committees in office right; officers who began on the day of the election follow it."""
@@ -505,16 +524,22 @@ class UnionImport(ImportKind):
         reason = _("Corrected by an import.")
         deadlines.close(_deadlines(began), DeadlineState.VOID, on=self.today, by=self.by, reason=reason)
 
-    def _open_terms(self, committees):
-        deadlines.open_many(
-            [
-                deadlines.Opening(
-                    RULES[committee.term_years], committee.elected_on, committee, committee.union, committee.union.name
-                )
-                for committee in committees
-            ],
-            by=self.by,
-        )
+    def _open_duties(self, new, corrected):
+        """Open what follows from an election: the next one, and the certificate of a legal person."""
+        wanted = [
+            deadlines.Opening(
+                RULES[committee.term_years], committee.elected_on, committee, committee.union, committee.union.name
+            )
+            for committee in (*new, *corrected)
+        ]
+        wanted += [
+            deadlines.Opening(
+                duties.CERTIFICATE, committee.elected_on, committee.union, committee.union, committee.union.name
+            )
+            for committee in new
+            if committee.union.legal_person and duties.outlives_certificate(committee)
+        ]
+        deadlines.open_many(wanted, by=self.by)
 
     # --- Preview ---
 
@@ -571,6 +596,14 @@ def _committee(union, number, row, ends):
     )
 
 
+def _corrects(row, committee):
+    """Whether the row puts the record of the committee in office right; a later day is a new election."""
+    said = row.elected_on, row.term_years
+    return bool(row.elected_on) and row.elected_on <= committee.elected_on and said != (
+        committee.elected_on, committee.term_years
+    )  # fmt: skip
+
+
 def _deadlines(committees):
     """The open deadlines of committees by their keys."""
     return Deadline.objects.open().filter(subject_type=Committee._meta.label_lower, subject_id__in=list(committees))
@@ -605,6 +638,10 @@ def _parents_first(rows, first):
 def _plain(cell):
     """A cell as text by NFKC without any white space."""
     return "".join(unicodedata.normalize("NFKC", sheets.text(cell)).split())
+
+
+def _dissolved(union):
+    return union is not None and union.dissolved_on is not None
 
 
 def _count(cell):

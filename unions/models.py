@@ -65,6 +65,10 @@ class Sex(models.TextChoices):
 class UnionQuerySet(ScopedQuerySet):
     scope_path = "path"
 
+    def standing(self):
+        """Neither dissolved nor merged into another."""
+        return self.filter(dissolved_on__isnull=True)
+
     def below(self, union):
         """`union` and everything below it."""
         return self.filter(path__gte=union.path, path__lt=after(union.path))
@@ -72,25 +76,42 @@ class UnionQuerySet(ScopedQuerySet):
     def with_term(self):
         """Each with `term_ends_on`, `elected_on` and `committee_pk` of its committee in office, None without one.
 
-        `term_order` is the term's end to sort by: who has none comes last.
+        The term ends on the day it was extended to, if it was (`extended_until`). `term_order` is the term's end to
+        sort by: who has none comes last.
         """
         in_office = FilteredRelation("committees", condition=Q(committees__ended_on__isnull=True))
         return self.annotate(
             in_office=in_office,
             committee_pk=F("in_office__pk"),
             elected_on=F("in_office__elected_on"),
-            term_ends_on=F("in_office__term_ends_on"),
-            term_order=Coalesce(F("in_office__term_ends_on"), Value(date.max)),
+            extended_until=F("in_office__extended_until"),
+            term_ends_on=Coalesce(F("in_office__extended_until"), F("in_office__term_ends_on")),
+            term_order=Coalesce(F("in_office__extended_until"), F("in_office__term_ends_on"), Value(date.max)),
         )
 
     def with_members(self):
         """Each with `members`, the open memberships in the union itself, not below it."""
-        rows = self.model.memberships.rel.related_model.objects.filter(union=OuterRef("pk"), ended_on__isnull=True)
+        rows = _memberships().filter(union=OuterRef("pk"))
         return self.annotate(members=_counted(rows.order_by(), "union"))
 
     def with_children(self):
         """Each with `lower`, the unions directly below it."""
-        return self.annotate(lower=_counted(self.model.objects.filter(parent=OuterRef("pk")).order_by(), "parent"))
+        rows = self.model.objects.standing().filter(parent=OuterRef("pk"))
+        return self.annotate(lower=_counted(rows.order_by(), "parent"))
+
+
+def count_members(unions):
+    """Give each of `unions` (a list) its `members`, as `with_members` does, in one query for all; return the list."""
+    rows = _memberships().filter(union__in=unions).order_by()
+    numbers = dict(rows.values_list("union").annotate(Count("pk")))
+    for union in unions:
+        union.members = numbers.get(union.pk, 0)
+    return unions
+
+
+def _memberships():
+    """The open memberships: their model lies a floor above."""
+    return Union.memberships.rel.related_model.objects.open()
 
 
 def _counted(rows, group):
@@ -125,6 +146,15 @@ class Union(models.Model):
     certificate_until = models.DateField(_("certificate valid until"), null=True, blank=True)
     contact_name = models.CharField(_("contact"), max_length=50, blank=True)
     contact_phone = models.CharField(_("contact phone"), max_length=30, blank=True)
+    dissolved_on = models.DateField(_("dissolved on"), null=True, editable=False)
+    merged_into = models.ForeignKey(
+        "self",
+        verbose_name=_("merged into"),
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="merged",
+    )
     version = models.PositiveIntegerField(default=1, editable=False)  # a lost update shows a conflict page
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -148,6 +178,7 @@ class Union(models.Model):
             ),
             models.CheckConstraint(condition=~Q(name=""), name="union_has_a_name"),
         ]
+        indexes = [models.Index(fields=["kind", "path"])]  # the few unions that have others below them
 
     def __str__(self):
         return self.name
@@ -164,15 +195,13 @@ class Union(models.Model):
 
     def members_below(self, cap):
         """The open memberships here and below, counted to `cap` at most."""
-        rows = type(self).memberships.rel.related_model.objects.filter(
-            union__path__gte=self.path, union__path__lt=after(self.path), ended_on__isnull=True
-        )
+        rows = _memberships().filter(union__path__gte=self.path, union__path__lt=after(self.path))
         return rows.order_by()[:cap].count()
 
     @cached_property
     def committee(self):
         """The committee in office, or None."""
-        return self.committees.filter(ended_on__isnull=True).first()
+        return next((each for each in self.committees.all() if each.ended_on is None), None)
 
 
 class UnionPlacement(models.Model):
@@ -199,7 +228,10 @@ class CommitteeQuerySet(ScopedQuerySet):
 
 
 class Committee(models.Model):
-    """A union committee from its election to the next; the term's end is derived and never rolls (§1.4)."""
+    """A union committee from its election to the next; the term's end is derived and never rolls (§1.4).
+
+    With the approval of the higher union it serves on until `extended_until`.
+    """
 
     union = models.ForeignKey(Union, on_delete=models.PROTECT, related_name="committees", verbose_name=_("union"))
     number = models.PositiveSmallIntegerField(_("term number"), default=1)  # 第几届
@@ -207,6 +239,7 @@ class Committee(models.Model):
     term_years = models.PositiveSmallIntegerField(_("length of term"))
     term_ends_on = models.DateField(_("term ends on"), db_index=True)
     ended_on = models.DateField(_("left office"), null=True, blank=True)
+    extended_until = models.DateField(_("extended until"), null=True, blank=True)  # with the higher union's approval
 
     objects = CommitteeQuerySet.as_manager()
 
@@ -227,6 +260,11 @@ class Committee(models.Model):
 
     def __str__(self):
         return f"{self.union} {self.elected_on}"
+
+    @property
+    def serves_until(self):
+        """The day by which the next election is due."""
+        return self.extended_until or self.term_ends_on
 
 
 class Position(models.TextChoices):
@@ -286,6 +324,46 @@ class Officer(models.Model):
         if len(self.phone) < 11:
             return self.phone and f"****{self.phone[-2:]}"
         return f"{self.phone[:3]}****{self.phone[-4:]}"
+
+
+class UnionEventKind(models.TextChoices):
+    """What can happen to a union (rulebook §1.4, last line)."""
+
+    FOUNDING = "FOUNDING", _("founding")
+    ELECTION = "ELECTION", _("election")
+    BY_ELECTION = "BY_ELECTION", _("by-election")
+    REPLACEMENT = "REPLACEMENT", _("replacement")
+    EXTENSION = "EXTENSION", _("extension of the term")
+    REMOVAL = "REMOVAL", _("removal from office")
+    RENAME = "RENAME", _("rename")
+    MOVE = "MOVE", _("move in the tree")
+    CERTIFICATE = "CERTIFICATE", _("legal-person certificate")
+    MERGER = "MERGER", _("merger")
+    DISSOLUTION = "DISSOLUTION", _("dissolution")
+
+
+class UnionEvent(models.Model):
+    """One event in a union's life, on its statutory day, with its approval and its figures."""
+
+    union = models.ForeignKey(Union, on_delete=models.PROTECT, related_name="events", verbose_name=_("union"))
+    kind = models.CharField(_("kind"), max_length=12, choices=UnionEventKind)
+    on = models.DateField(_("on"))
+    approval_no = models.CharField(_("approval number"), max_length=60, blank=True)
+    officer = models.ForeignKey(Officer, on_delete=models.PROTECT, null=True, related_name="events")
+    facts = models.JSONField(_("facts"), default=dict)  # votes, old and new name, counts of what moved
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    by = models.ForeignKey("core.User", on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("event of a union")
+        verbose_name_plural = _("events of unions")
+        ordering = ["-on", "-id"]
+
+    def __str__(self):
+        return f"{self.union} {self.get_kind_display()}"
 
 
 class AppointmentQuerySet(ScopedQuerySet):

@@ -4,12 +4,15 @@ from collections import Counter
 from datetime import date
 from itertools import groupby
 
+from django.db.models.functions import Coalesce
+
 from core import drawing
 from core.rolls import Group, Roll
 from core.scope import WIDTH
 from unions.models import Committee, Union
 from unions.terms import Term, TermState
 
+SERVES_UNTIL = Coalesce("extended_until", "term_ends_on")
 STATES = (TermState.RUNNING, TermState.SOON, TermState.OVERDUE, TermState.UNKNOWN)
 NAME_EMS, CODE_EMS = 12.6, 6.5  # what the columns hold (papers/terms.html)
 DIGITS = "〇一二三四五六七八九"
@@ -58,6 +61,8 @@ class TermReport(UnionRoll):
     permission = "unions.view_committee"
     template = "papers/terms.html"
     counted = "个工会"
+    columns = (11, 48, 23, 17, 20, 12, 20, 17)
+    heads = ("序号", "工会名称", "工会编码", "届次", "选举日期", "任期", "届满日期", "状态")
     figure_heads = ("工会数", "正常", "即将届满", "逾期", "未登记")
     totals_title = "单　位"
 
@@ -65,7 +70,7 @@ class TermReport(UnionRoll):
         return f"{union.name}换届情况表"
 
     def count(self, union, params):
-        return Union.objects.below(union).count()
+        return Union.objects.standing().below(union).count()
 
     def words(self, union, params):
         return f"范围：{union.name}及所属工会"
@@ -78,8 +83,8 @@ class TermReport(UnionRoll):
     def groups(self, paper, day):
         """The unions in the order of the tree, grouped by what stands right below the paper's union."""
         top = paper.union
-        unions = Union.objects.below(top)
-        ends = dict(Committee.objects.in_office().filter(union__in=unions).values_list("union_id", "term_ends_on"))
+        unions = Union.objects.standing().below(top)
+        ends = dict(Committee.objects.in_office().filter(union__in=unions).values_list("union_id", SERVES_UNTIL))
         rows = unions.order_by("path").values_list("path", "pk", "name", "code")
         for _segment, members in groupby(rows, key=lambda row: row[0][len(top.path) : len(top.path) + WIDTH]):
             members = list(members)
@@ -114,7 +119,7 @@ def _height(name, code, ends_on, day):
 
 
 def _cells(union, committee, day):
-    ends_on = committee.term_ends_on if committee else None
+    ends_on = committee.serves_until if committee else None
     state, lines = _lines(union.name, union.code, ends_on, day)
     cells = dict(zip(("name", "code", "state"), lines, strict=True))
     cells |= {"late": state == TermState.OVERDUE, "height": drawing.row_height(*lines)}

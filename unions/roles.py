@@ -20,8 +20,10 @@ SEE_UNIONS = {
     "core.view_reminder",
     "core.view_job",
 }
-SEE_MEMBERS = {"members.view_membership"}
+SEE_MEMBERS = {"members.view_membership", "members.view_transfer"}
 SEE_PAPERS = {"core.view_paper", "core.download_paper"}
+SEE_FINDINGS = {"core.view_finding"}  # only with SEE_MEMBERS: a finding names the member
+KEEP_FINDINGS = {"core.aside_finding", "core.run_checkup", "core.export_finding"}
 KEEP_IMPORTS = {"core.view_importbatch", "core.add_importbatch", "core.change_importbatch"}
 KEEP_UNIONS = {
     "unions.add_union",
@@ -30,6 +32,8 @@ KEEP_UNIONS = {
     "unions.add_officer",
     "unions.change_officer",
     "unions.import_union",
+    "unions.reorganise_union",
+    "unions.export_union",
     *KEEP_IMPORTS,
 }
 KEEP_MEMBERS = {
@@ -37,13 +41,21 @@ KEEP_MEMBERS = {
     "members.change_membership",
     "members.import_membership",
     "members.reveal_membership",
+    "members.move_membership",
+    "members.ask_transfer",
+    "members.answer_transfer",
+    "members.merge_person",
+    "members.export_membership",
+    "members.view_erasure",
+    "members.ask_erasure",
     *KEEP_IMPORTS,
 }
+HOLD = {"core.view_hold", "core.add_hold", "core.release_hold"}
 KEEP_STANDARDS = {
     f"core.{verb}_{model}"
     for verb in ("view", "add", "change")
     for model in ("deadlinerule", "calendarday", "calendaryear", "setting")
-}
+} | {"core.view_retentionrule", "core.change_retentionrule"}  # a new kind needs code that deletes it
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,14 @@ class Role:
     label: str
     sentence: str
     permissions: frozenset
+
+
+@dataclass(frozen=True)
+class Place:
+    """A union that somebody has an appointment at."""
+
+    name: str
+    kind: str
 
 
 def _role(label, sentence, *permissions):
@@ -66,7 +86,9 @@ GRANTS = {
         SEE_PAPERS,
         KEEP_UNIONS,
         KEEP_MEMBERS,
-        {"core.issue_paper"},
+        SEE_FINDINGS,
+        KEEP_FINDINGS,
+        {"core.issue_paper", "core.waive_deadline"},
     ),
     "union_chair": _role(
         _("union chair"),
@@ -74,7 +96,14 @@ GRANTS = {
         SEE_UNIONS,
         SEE_MEMBERS,
         SEE_PAPERS,
-        {"members.change_membership", "core.issue_paper"},
+        SEE_FINDINGS,
+        {
+            "members.change_membership",
+            "members.move_membership",
+            "members.decide_membership",
+            "members.answer_transfer",
+            "core.issue_paper",
+        },
     ),
     "visitor": _role(_("home visitor"), _("Visits households; sees the unions they belong to."), SEE_UNIONS),
     "district_reviewer": _role(
@@ -83,15 +112,19 @@ GRANTS = {
         SEE_UNIONS,
         SEE_MEMBERS,
         SEE_PAPERS,
+        SEE_FINDINGS,
         {"core.issue_paper"},
     ),
     "city_approver": _role(
         _("city approver"),
-        _("Approves for the federation; sees members and papers, prints papers."),
+        _("Approves for the federation; sees members and papers, prints papers, decides what is kept or erased."),
         SEE_UNIONS,
         SEE_MEMBERS,
         SEE_PAPERS,
-        {"core.issue_paper"},
+        SEE_FINDINGS,
+        HOLD,
+        {"members.view_erasure", "members.decide_erasure"},
+        {"core.issue_paper", "core.view_importbatch"},
     ),
     "cashier": _role(
         _("cashier"), _("Pays what others have approved; sees unions and papers."), SEE_UNIONS, SEE_PAPERS
@@ -111,17 +144,19 @@ GRANTS = {
         SEE_UNIONS,
         SEE_MEMBERS,
         SEE_PAPERS,
-        {"core.view_importbatch"},
+        SEE_FINDINGS,
+        {"core.view_importbatch", "core.export_finding", "members.export_membership", "unions.export_union"},
     ),
     "standards_keeper": _role(
         _("keeper of standards"),
-        _("Keeps the calendar, the deadline rules and the settings."),
+        _("Keeps the calendar, the deadline rules, the retention periods and the settings."),
         SEE_UNIONS,
         KEEP_STANDARDS,
     ),
     "sysadmin": _role(
         _("system administrator"),
-        _("Sees accounts, switches them off and watches jobs; sees no members."),
+        _("Sees accounts, switches them off, watches jobs and how the portal runs; sees no members."),
+        {"core.view_healthperiod", "core.view_retentionrule"},
         {"core.view_user", "core.change_user", "core.view_job", "unions.view_union", "unions.view_appointment"},
     ),
     "secadmin": _role(
@@ -155,13 +190,19 @@ def appointments_of(user):
             Appointment.objects.in_force(timezone.localdate())
             .filter(user_id=user.pk)
             .order_by("union__path", "role")
-            .values_list("role", "union__path", "union__name")
+            .values_list("role", "union__path", "union__name", "union__kind")
         )
-        user._appointments, user._places = [], {}
-        for role, path, name in rows:
+        user._appointments, user._places, user._tops = [], {}, {}
+        for role, path, name, kind in rows:
             user._appointments.append((role, path))
             user._places.setdefault(name, []).append(GRANTS[role].label)
+            user._tops[path] = Place(name, kind)
     return user._appointments
+
+
+def tops_of(user, perm):
+    """Return the highest unions that `user` reaches with `perm`, as `Place`s; none for a superuser, who needs none."""
+    return [user._tops[path] for path in paths_for(user, perm).paths]
 
 
 def places_of(user):

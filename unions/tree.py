@@ -4,12 +4,24 @@ A path is never renumbered and needs no lock: it is made of the union's own key.
 subtree.
 """
 
+from django.db import connection
 from django.db.models import F, Value
 from django.db.models.functions import Concat, Substr
 
 from core.scope import DIGITS, WIDTH, after
 
 LARGEST = 36**WIDTH - 1
+LOCK = 0x54524545  # PostgreSQL advisory lock of whoever changes the shape of the tree. Any number will do.
+
+
+def one_at_a_time():
+    """Wait until nobody else changes the shape of the tree, and keep others out until this transaction ends.
+
+    SQLite needs no lock: its writer has the database alone (BEGIN IMMEDIATE).
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
 def segment(key):

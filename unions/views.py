@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, Prefetch, Q, prefetch_related_objects
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -10,16 +10,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from core import findings
 from core.conflicts import Conflict, conflict_page
+from core.drafts import drafted
 from core.forms import add_refusal
-from core.models import Deadline, User
+from core.models import User
 from core.pages import ListPage
 from core.scope import needs, reach, visible_or_404
-from unions import actions
+from unions import actions, duties, events, offices, reorganising
 from unions.filters import UnionFilter
 from unions.forms import CorrectionForm, ElectionForm, OfficerEndForm, OfficerForm, UnionEditForm, UnionForm, seats
-from unions.models import Appointment, Officer, Position, Union
-from unions.roles import GRANTS
+from unions.models import Appointment, Committee, Officer, Position, Union
+from unions.roles import GRANTS, tops_of
 from unions.tables import TermTable, UnionTable
 from unions.terms import Term, six_months_after, term_lengths
 
@@ -34,7 +36,7 @@ COUNTED = 20_000  # members counted on a union's page, no further
 
 
 def the_union(request, pk, perm):
-    return visible_or_404(Union.objects.select_related("parent"), request.user, perm, pk=pk)
+    return visible_or_404(Union.objects.select_related("parent", "merged_into"), request.user, perm, pk=pk)
 
 
 # --- The tree ---------------------------------------------------------------------------------------------
@@ -43,7 +45,7 @@ def the_union(request, pk, perm):
 def branch_of(unions, above=None):
     """Return what the tree shows of `unions` (those below `above`): at most SHOWN, with terms and what lies below."""
     today = timezone.localdate()
-    found = list(unions.with_term().with_members().with_children().order_by("code")[: SHOWN + 1])
+    found = list(unions.standing().with_term().with_members().with_children().order_by("code")[: SHOWN + 1])
     for union in found:
         union.term = Term(union.term_ends_on, today)
         union.branch = None  # not opened
@@ -89,9 +91,7 @@ def my_unions(user, perm):
     held = reach(user, perm)
     if held.everything:
         return _("All unions")
-    return _("%(unions)s and below") % {
-        "unions": _(", ").join(Union.objects.filter(path__in=held.paths).values_list("name", flat=True))
-    }
+    return _("%(unions)s and below") % {"unions": _(", ").join(top.name for top in tops_of(user, perm))}
 
 
 class UnionList(ListPage):
@@ -101,12 +101,14 @@ class UnionList(ListPage):
     table_class = UnionTable
     filterset_class = UnionFilter
     orders = {"code": ("code",), "name": ("name",), "term_ends_on": ("term_order", "code")}
+    default_columns = ("name", "code", "kind", "parent", "members", "term_ends_on", "state")
+    export_kind = "unions"
     title = gettext_lazy("Unions")
     empty = gettext_lazy("No unions yet. Import the union table.")
     template_name = "unions/union_list.html"
 
     def get_queryset(self):
-        return Union.objects.select_related("parent").with_term().with_members()
+        return Union.objects.select_related("parent").with_term()
 
     def get_facts(self):
         return my_unions(self.request.user, VIEW)
@@ -118,7 +120,9 @@ class TermList(ListPage):
     permission = "unions.view_committee"
     table_class = TermTable
     filterset_class = UnionFilter
-    orders = {"term_ends_on": ("term_order", "code")}
+    orders = {"term_ends_on": ("term_order", "code"), "name": ("name",)}
+    default_columns = ("name", "parent", "elected_on", "term_ends_on", "state", "why")
+    export_kind = "unions"
     title = gettext_lazy("Re-elections")
     empty = gettext_lazy("No unions yet. Import the union table.")
     template_name = "unions/term_list.html"
@@ -129,7 +133,7 @@ class TermList(ListPage):
     def get_facts(self):
         today = timezone.localdate()
         ends = "term_ends_on"
-        found = Union.objects.visible_to(self.request.user, self.permission).with_term()
+        found = Union.objects.visible_to(self.request.user, self.permission).standing().with_term()
         counts = found.aggregate(
             late=Count("pk", filter=Q(**{f"{ends}__lt": today})),
             soon=Count("pk", filter=Q(**{f"{ends}__gte": today, f"{ends}__lte": six_months_after(today)})),
@@ -184,21 +188,30 @@ def registration(union):
 
 def show(request, union, *, refused=None):
     """Answer with the union's page; `refused`: {officer's key: the refused form that was to end the office}."""
-    committee = union.committee
     chairs = Prefetch("officers", Officer.objects.filter(position=Position.CHAIR), to_attr="chairs")
+    prefetch_related_objects([union], Prefetch("committees", Committee.objects.prefetch_related(chairs)))
+    committee = union.committee
+    deadline, other_duties = duties.running(union, committee)
     members = union.members_below(COUNTED + 1)
     context = {
         "union": union,
         "crumbs": crumbs(union, request.user),
         "committee": committee,
         "officers": with_forms(committee.officers.by_rank() if committee else [], refused or {}),
-        "term": Term(committee and committee.term_ends_on, timezone.localdate()),
-        "deadline": committee and Deadline.objects.open().of(committee).select_related("rule").first(),
-        "earlier": union.committees.filter(ended_on__isnull=False).prefetch_related(chairs),
+        "term": Term(committee and committee.serves_until, timezone.localdate()),
+        "deadline": deadline,
+        "other_duties": other_duties,
+        "events": events.timeline(union),
+        "earlier": [each for each in union.committees.all() if each.ended_on],
         "no_officer": actions.why_no_officer(union),
+        "no_by_election": offices.why_no_by_election(union),
+        "no_extension": offices.why_no_extension(union),
+        "not_standing": actions.why_not_standing(union),
+        "no_reorganising": reorganising.why_not_reorganise(union, request.user),
         "members": min(members, COUNTED),
         "members_capped": members > COUNTED,
-        "lower": Union.objects.below(union).count() - 1,
+        "lower": Union.objects.standing().below(union).exclude(pk=union.pk).count(),
+        "checkup": findings.summary(union, request.user),
         "facts": registration(union),
         "places": union.placements.select_related("parent"),
     }
@@ -207,9 +220,12 @@ def show(request, union, *, refused=None):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("unions.add_union")
+@drafted
 def union_add(request, union_pk):
     """Found a union below this one."""
     parent = the_union(request, union_pk, "unions.add_union")
+    if parent.dissolved_on and request.method != "POST":  # its page says so
+        return redirect("union_page", parent.pk)
     form = UnionForm(request.POST or None, instance=Union(parent=parent))
     if form.is_valid():
         try:
@@ -224,9 +240,12 @@ def union_add(request, union_pk):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("unions.change_union")
+@drafted
 def union_edit(request, union_pk):
     """Change what is known of a union."""
     union = the_union(request, union_pk, "unions.change_union")
+    if union.dissolved_on and request.method != "POST":  # its page says so
+        return redirect("union_page", union.pk)
     form = UnionEditForm(request.POST or None, instance=union)
     if form.is_valid():
         try:
@@ -246,9 +265,12 @@ def union_edit(request, union_pk):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("unions.elect_union")
+@drafted
 def union_election(request, union_pk):
     """Record an election: a new committee, its officers, and a new term."""
     union = the_union(request, union_pk, "unions.elect_union")
+    if union.dissolved_on and request.method != "POST":  # its page says so
+        return redirect("union_page", union.pk)
     last = union.committees.order_by("-elected_on").first()
     usual = union.term_years if union.term_years in term_lengths(union.kind) else term_lengths(union.kind)[-1]
     initial = {"term_years": usual, "number": last.number + 1 if last else 1}
@@ -294,6 +316,8 @@ def election_correct(request, union_pk):
 def officer_add(request, union_pk):
     """Enter an officer who joins the committee in office."""
     union = the_union(request, union_pk, "unions.add_officer")
+    if union.dissolved_on and request.method != "POST":  # its page says so
+        return redirect("union_page", union.pk)
     form = OfficerForm(request.POST or None)
     if form.is_valid():
         try:

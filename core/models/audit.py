@@ -33,7 +33,7 @@ class AuditEvent(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.verb} {self.target_text}"
+        return f"{self.verb} #{self.pk}"  # no words: those about somebody who was erased are shown nowhere
 
 
 class AuditSeal(models.Model):

@@ -69,8 +69,12 @@ class DeadlineQuerySet(ScopedQuerySet):
         return self.open().filter(side__in=[Side.OURS, Side.PARTY])
 
     def desk_of(self, user):
-        """What stands on a user's desk: the user's own duties, and those in scope that nobody owns."""
-        return self.to_do().filter(Q(owner=user) | Q(owner__isnull=True)).visible_to(user, "core.view_deadline")
+        """What stands on a user's desk: the user's own duties, and those in scope that nobody here owns.
+
+        Whoever left, or was switched off, owns nothing any more: the duties are the union's at once (R20).
+        """
+        nobodys = Q(owner__isnull=True) | Q(owner__is_active=False)
+        return self.to_do().filter(Q(owner=user) | nobodys).visible_to(user, "core.view_deadline")
 
     def waiting(self):
         """What somebody else must do."""

@@ -1,6 +1,7 @@
 """Import batches: one uploaded file on its way from reading over preview to commit."""
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.scope import ScopedQuerySet, reach
@@ -12,8 +13,13 @@ class BatchState(models.TextChoices):
     PREVIEW = "preview", _("to be looked at")
     COMMITTING = "committing", _("being stored")
     COMMITTED = "committed", _("stored")
+    UNDOING = "undoing", _("being taken back")
+    UNDONE = "undone", _("taken back")
     FAILED = "failed", _("could not be read")
     DISCARDED = "discarded", _("discarded")
+
+
+STORED = (BatchState.COMMITTED, BatchState.UNDOING, BatchState.UNDONE)
 
 
 class Outcome(models.TextChoices):
@@ -41,6 +47,8 @@ class ImportBatch(models.Model):
     sha256 = models.CharField("SHA-256", max_length=64)
     union = models.ForeignKey("unions.Union", on_delete=models.PROTECT, null=True, related_name="import_batches")
     state = models.CharField(_("state"), max_length=10, choices=BatchState, default=BatchState.READING)
+    sheet = models.CharField(max_length=100, blank=True)  # the one that was read; a CSV file has none
+    other_sheets = models.JSONField(default=list)  # names of those that have a header row too and were not read
     header_row = models.PositiveIntegerField(default=0)
     columns = models.JSONField(default=list)  # the sheet's headers as they stand
     counts = models.JSONField(default=dict)  # {"outcomes": {...}, "codes": {...}}
@@ -50,6 +58,11 @@ class ImportBatch(models.Model):
     created_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
     committed_by = models.ForeignKey("core.User", on_delete=models.PROTECT, null=True, related_name="+")
     committed_at = models.DateTimeField(_("stored at"), null=True)
+    returned = models.FileField(upload_to="returned/%Y/%m", storage=SealedStorage(), blank=True)  # with 处理结果
+    undone_by = models.ForeignKey("core.User", on_delete=models.PROTECT, null=True, related_name="+")
+    undone_at = models.DateTimeField(_("taken back at"), null=True)
+    kept = models.JSONField(default=list)  # [[row, reason code]] of what an undo could not take back
+    cleared_on = models.DateField(null=True)  # file and rows were deleted when their period was over (core.retention)
 
     objects = ImportBatchQuerySet.as_manager()
 
@@ -60,14 +73,20 @@ class ImportBatch(models.Model):
         indexes = [models.Index(fields=["union", "id"])]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state=BatchState.COMMITTED, committed_at__isnull=False)
-                | (~models.Q(state=BatchState.COMMITTED) & models.Q(committed_at__isnull=True)),
+                condition=models.Q(state__in=STORED, committed_at__isnull=False)
+                | (~models.Q(state__in=STORED) & models.Q(committed_at__isnull=True)),
                 name="import_committed_at",
             )
         ]
 
     def __str__(self):
         return self.file_name
+
+    def why_not_hold(self):
+        """The sentence why there is nothing left to hold, or an empty one."""
+        if self.cleared_on or self.state == BatchState.DISCARDED:
+            return gettext("File and rows of this import were deleted already: nothing of it is left to be held.")
+        return ""
 
 
 class StagedRow(models.Model):

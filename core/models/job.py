@@ -37,6 +37,7 @@ class Job(models.Model):
     run_token = models.UUIDField(null=True)  # the run that owns the row; a run that lost it stops
     heartbeat_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
+    request_id = models.CharField(max_length=40, blank=True)  # of the request that asked: its log lines and ours
 
     objects = JobQuerySet.as_manager()
 

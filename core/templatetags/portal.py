@@ -1,11 +1,15 @@
 """Tags and filters of the portal's templates."""
 
+from functools import cache
+
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 from lucide.templatetags.lucide import lucide
+
+from core import columns
 
 register = template.Library()
 
@@ -21,6 +25,7 @@ ICONS = {
     "clock": "clock",
     "close": "x",
     "descending": "arrow-down",
+    "columns": "columns-3",
     "desk": "list-todo",
     "download": "download",
     "edit": "pencil",
@@ -30,6 +35,7 @@ ICONS = {
     "info": "info",
     "job": "hourglass",
     "language": "languages",
+    "mail": "mail",
     "member": "users",
     "menu": "menu",
     "next": "chevron-right",
@@ -44,11 +50,13 @@ ICONS = {
     "term": "calendar-clock",
     "tree": "network",
     "union": "building-2",
+    "view": "bookmark",
     "warning": "triangle-alert",
 }
 
 
 @register.simple_tag
+@cache
 def icon(meaning):
     """Draw the icon of a meaning, hidden from screen readers: a word always stands beside it."""
     return lucide(ICONS[meaning], size=18, **{"class": "icon", "aria-hidden": "true", "focusable": "false"})
@@ -64,6 +72,12 @@ def can(context, perm, obj=None):
 def sort_of(table, column_name):
     """Return the address and direction by which a column's head sorts its list, or None."""
     return getattr(table, "sorts", {}).get(column_name)
+
+
+@register.simple_tag
+def rows_of(table):
+    """Draw the rows of a list's table."""
+    return columns.rows(table)
 
 
 @register.filter

@@ -1,10 +1,19 @@
 """Error pages: what happened in one sentence, and what to do next."""
 
+import sys
+
 from django.conf import settings
-from django.http import HttpResponse
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpResponse, UnreadablePostError
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
+
+from core import trouble
+
+RETRY_AFTER = "60"  # seconds, for whoever asks again by itself
+SIGN_IN = ("account_", "mfa_")  # pages whose fields no other page repeats
 
 
 def bad_request(request, exception):
@@ -56,18 +65,41 @@ def too_many(request):
 
 
 def server_error(request):
-    """A fault of ours. Drawn without the frame and without the database, which may be what failed."""
-    context = {
-        "layout": "base_alone.html",
-        "federation_name": settings.FEDERATION_NAME,
-        "status": 500,
-        "title": _("Something went wrong on our side"),
-        "sentence": _(
-            "Nothing was saved. Try again in a few minutes; if it stays so, tell your administrator this number:"
-        ),
-        "number": getattr(request, "id", ""),
-    }
-    return HttpResponse(render_to_string("error.html", context), status=500)
+    """A fault of ours, or trouble around us, told apart. Drawn without the frame and without the database."""
+    met = trouble.of(sys.exception())
+    if met is None:
+        said = {
+            "status": 500,
+            "title": _("Something went wrong on our side"),
+            "sentence": _(
+                "Nothing was saved. Try again in a few minutes; if it stays so, tell your administrator this number:"
+            ),
+            "number": getattr(request, "id", ""),
+        }
+    else:
+        said = {"status": met.status, "title": met.title, "sentence": met.sentence, "number": met.detail}
+        said |= {"again": _typed(request), "address": request.get_full_path()}
+    context = {"layout": "base_alone.html", "federation_name": settings.FEDERATION_NAME, **said}
+    headers = {"Cache-Control": "private, no-store"}
+    if said["status"] == 503:
+        headers["Retry-After"] = RETRY_AFTER
+    return HttpResponse(render_to_string("error.html", context), status=said["status"], headers=headers)
+
+
+def _typed(request):
+    """Return [(field, value)] of the form that was sent, so that it can be sent again as it is: nothing typed is lost.
+
+    Nothing where there is more to it than fields: files, passwords and codes, or a part of a page that renews itself.
+    """
+    if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
+        return []
+    try:
+        fields = [(name, value) for name, values in request.POST.lists() for value in values]
+        view = resolve(request.path_info).view_name
+    except (BadRequest, SuspiciousOperation, UnreadablePostError, Resolver404):
+        return []
+    secret = view.startswith(SIGN_IN) or any("password" in name for name, _value in fields)
+    return [] if secret or "HX-Request" in request.headers else fields
 
 
 def _page(request, status, title, sentence):

@@ -1,4 +1,4 @@
-"""The search page: reached from the box on every page."""
+"""The search page, reached from the box on every page, and the list under the box while somebody types."""
 
 from django.shortcuts import redirect, render
 
@@ -13,16 +13,17 @@ def search(request):
     """
     text = request.POST.get("q", "")
     personal = sum(character.isdigit() for character in text) >= 10
-    hits, message = [], ""
+    found, message = [], ""
     if request.method == "POST":
         try:
-            hits = find(request.user, text)
+            found = find(request.user, text)
         except CannotSearch as refusal:
             message = str(refusal)
-    exact = [hit for hit in hits if hit.exact]
-    if len(exact) == 1:
+    exact = [hit for kind in found for hit in kind.hits if hit.exact]
+    if len(exact) == 1 and not request.htmx:
         return redirect(exact[0].url)
-    context = {"hits": hits, "message": message, "asked": request.method == "POST", "limit": LIMIT}
-    response = render(request, "search.html", context | {"sought": "" if personal else text})
+    context = {"found": found, "message": message, "asked": request.method == "POST", "limit": LIMIT}
+    template = "parts/search_list.html" if request.htmx else "search.html"
+    response = render(request, template, context | {"sought": "" if personal else text})
     response["Cache-Control"] = "no-store"
     return response

@@ -24,11 +24,12 @@ const readNumber = (text) => {
 
 for (const output of document.querySelectorAll("output[data-number-of]")) {
   const field = document.getElementById(output.dataset.numberOf);
+  const refused = field.ariaInvalid === "true" ? field.value : null; // the server has said what is wrong with it
   const say = () => {
     const read = readNumber(field.value);
     output.classList.toggle("wrong", Boolean(read?.wrong));
     if (!read) output.textContent = "";
-    else if (read.wrong) output.textContent = output.dataset.wrong;
+    else if (read.wrong) output.textContent = field.value === refused ? "" : output.dataset.wrong;
     else output.textContent = [output.dataset[read.sex], read.born, output.dataset.age.replace("0", read.age)].join(" · ");
   };
   field.addEventListener("input", say);

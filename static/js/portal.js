@@ -27,7 +27,15 @@ document.addEventListener("keydown", (event) => {
 
 // A choice in a filter is applied at once.
 document.addEventListener("change", (event) => {
+  if (event.target.closest("[data-together]")) return;  // several are chosen, then applied
   if (event.target.matches("form[data-filters] select, form[data-filters] input[type=checkbox]")) event.target.form.requestSubmit();
+});
+
+// A filter left empty does not stand in the address.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (!event.target.matches("form[data-filters]")) return;
+  const sent = event.detail.formData;
+  for (const [name, value] of [...sent]) if (value === "") sent.delete(name);
 });
 
 // A button pressed twice sends its form once.
@@ -60,4 +68,8 @@ document.addEventListener("paste", (event) => {
 for (const button of document.querySelectorAll("[data-print]")) button.hidden = false;
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-print]")) window.print();
+});
+// What is folded away on the screen is on the paper.
+addEventListener("beforeprint", () => {
+  for (const fold of document.querySelectorAll("details.folded")) fold.open = true;
 });

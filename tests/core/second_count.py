@@ -46,7 +46,9 @@ def clear_days(first, last, only_working):
 
 
 def period(trigger, length, unit, backward, roll):
-    """(natural, due) of a period."""
+    """(natural, due) of a period; one of no length ends on its first day."""
+    if not length:
+        return trigger, trigger
     if backward:
         working = unit == "WD"
         natural = next(

@@ -312,3 +312,21 @@ def test_sealing_beside_busy_writers_loses_no_event():
     report = audit.verify()
     assert errors == []
     assert (report.events, report.sealed, report.faults) == (120, 120, [])
+
+
+def test_a_seal_that_a_log_kept_elsewhere_names_must_still_stand(tree, city, capsys):
+    """The last events and their seal are cut off together: the rest of the trail reads as whole."""
+    audit.record("core.test", None, by=city)
+    audit.seal(timezone.now())
+    audit.record("core.test", None, by=city)
+    last = audit.seal(timezone.now())
+    call_command("verify_audit", witness=f"{last.id} {last.digest}")
+    triggers.drop()
+    AuditEvent.objects.filter(id__gte=last.from_id).delete()
+    AuditSeal.objects.filter(id=last.id).delete()
+    triggers.create("default")
+    call_command("verify_audit")
+    with pytest.raises(CommandError):
+        call_command("verify_audit", witness=f"{last.id} {last.digest}")
+    with pytest.raises(CommandError):
+        call_command("verify_audit", witness="the last one")

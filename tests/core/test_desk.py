@@ -65,6 +65,23 @@ def test_overdue_duty_stays_until_it_is_closed(tree, enterprise, client_of, rule
         assert shown(client.get("/")) == []
 
 
+def test_few_duties_stand_in_one_list_and_many_by_kind(tree, street, client_of, rule):
+    other = DeadlineRule.objects.order_by("code")[1]
+    client = client_of(street)
+    for number in range(10):
+        owe(rule, tree.enterprise, number - 2, number)
+    [kind] = client.get("/").context["kinds"]
+    assert (kind["rule"], len(kind["first"]), kind["rest"]) == (None, 10, [])
+    for number in range(4):
+        owe(other, tree.enterprise, -3, 20 + number)
+    page = client.get("/")
+    kinds = page.context["kinds"]
+    assert [(kind["rule"], kind["number"], kind["late"]) for kind in kinds] == [(other, 4, 4), (rule, 10, 2)]
+    assert [(len(kind["first"]), len(kind["rest"])) for kind in kinds] == [(4, 0), (3, 7)]
+    assert page.content.decode().count('<article class="duty">') == 14  # folded, not left out
+    assert page.content.decode().count('<details class="folded">') == 1
+
+
 def test_overdue_duties_are_never_crowded_out(tree, street, client_of, rule):
     for number in range(60):
         owe(rule, tree.enterprise, number + 1, number)
@@ -73,6 +90,7 @@ def test_overdue_duties_are_never_crowded_out(tree, street, client_of, rule):
     assert shown(response)[0] == late.pk
     assert len(shown(response)) == 50
     assert response.context["more"] is True
+    assert "共 " not in response.content.decode()  # nobody counted those further on
     assert (response.context["late"], response.context["soon"], response.context["all_shown"]) == (1, 3, True)
 
 
@@ -158,7 +176,7 @@ def test_queries_do_not_grow_with_the_duties(tree, street, client_of, rule, numb
     client.get("/")  # the first page of a session writes it
     with CaptureQueriesContext(connection) as queries:
         client.get("/")
-    assert len(queries) == 7  # user, roles, rules with reminders, duties, reminders, waiting, late duties
+    assert len(queries) == 8  # user, roles, rules with reminders, duties, findings, waiting, reminders, late duties
 
 
 def test_desk_tells_an_account_without_a_role_whom_to_ask(client_of, nobody, approver):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core import jobs, tasks
 from core.jobs import JobRefused, NotYet, RunLost, job_task
-from core.models import Job
+from core.models import Job, Setting
 from tests.workers import broker, wait_for, workers  # noqa: F401
 
 SECRET = "陈堃 210402199003078231"
@@ -190,6 +190,31 @@ def test_heartbeat_keeps_a_long_silent_step_alive(settings):
 
     job = jobs.run_now(make("tests.silent"))
     assert (seen, job.state, RAN) == ([True], "done", [])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite's writer has the database alone")
+def test_how_far_one_transaction_is_can_be_seen_while_it_runs(monkeypatch):
+    monkeypatch.setattr(jobs, "REACHED_PAUSE", 0.1)
+    seen = []
+
+    def look():
+        seen.append(Job.objects.get().done)
+        connection.close()
+
+    @job_task("tests.within")
+    def within(run):
+        with transaction.atomic():
+            Setting.objects.update(label="—")
+            run.reached(7)
+            time.sleep(0.5)
+            thread = threading.Thread(target=look)
+            thread.start()
+            thread.join()
+            run.result("/")
+
+    job = jobs.run_now(make("tests.within", total=9))
+    assert (seen, job.state, job.result_url) == ([7], "done", "/")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -226,7 +226,8 @@ def test_list_is_for_reading(street, client_of):
     assert client_of(street).post("/list/").status_code == 405
 
 
-# The user, the appointments, the rows, their count, the late duties and the choices of a filter; the edge of a page.
+# The user, the appointments, the saved views, the rows, their count, the late duties and the choices of a filter; the
+# edge of a page.
 @pytest.mark.parametrize(("query", "number"), [("", 6), ("parent=3", 6), ("after=3", 7), ("before=3&sort=-code", 7)])
 @pytest.mark.parametrize("more", [1, 3])
 def test_queries_do_not_grow_with_the_rows(tree, street, client_of, more, query, number):

@@ -1,5 +1,6 @@
 """Reading sheets: headers found wherever they stand, cells as people meant them, and a sentence for every bad file."""
 
+import tempfile
 import zipfile
 from datetime import date, datetime, time
 from io import BytesIO
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as few
 from hypothesis import strategies as st
 
-from core import sheets
+from core import sheets, workbooks
 from core.sheets import SheetRefused
 
 COLUMNS = {
@@ -240,7 +241,7 @@ def test_an_old_format_under_a_new_name(tmp_path):
 def test_a_password(tmp_path):
     path = tmp_path / "a.xlsx"
     path.write_bytes(sheets.OLE_MAGIC + bytes(3000) + "EncryptedPackage".encode("utf-16-le") + bytes(3000))
-    assert refusal(path) == str(sheets.PASSWORD)
+    assert refusal(path) == str(workbooks.PASSWORD)
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.pdf", b"%PDF-1.7"), ("a.docx", b"PK\x03\x04"), ("a", b"x")])
@@ -253,7 +254,7 @@ def test_another_kind_of_file(tmp_path, name, content):
 def test_a_name_that_lies(tmp_path):
     text = tmp_path / "a.xlsx"
     text.write_text("姓名,身份证号\n", encoding="utf-8")
-    assert refusal(text) == str(sheets.NO_WORKBOOK)
+    assert refusal(text) == str(workbooks.NO_WORKBOOK)
     book = workbook(tmp_path, [HEADERS], name="b.xlsx").rename(tmp_path / "b.csv")
     assert refusal(book) == str(sheets.NO_CSV)
 
@@ -262,14 +263,14 @@ def test_a_zip_that_is_no_workbook(tmp_path):
     path = tmp_path / "a.xlsx"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("word/document.xml", "<x/>")
-    assert refusal(path) == str(sheets.NO_WORKBOOK)
+    assert refusal(path) == str(workbooks.NO_WORKBOOK)
 
 
 @pytest.mark.parametrize("cut", [20, 300, -30, -4])
 def test_a_workbook_cut_short(tmp_path, cut):
     path = workbook(tmp_path, [HEADERS, ROW])
     path.write_bytes(path.read_bytes()[:cut])
-    assert refusal(path) == str(sheets.DAMAGED)
+    assert refusal(path) == str(workbooks.DAMAGED)
 
 
 def parts_of(path):
@@ -292,7 +293,7 @@ def test_a_workbook_with_broken_xml(tmp_path):
     parts = parts_of(path)
     for broken in (b"", b"<worksheet><sheetData><row><c", parts[SHEET][:300], b"\0" * 500):
         assert refusal(pack(path, parts | {SHEET: broken})) in {
-            str(sheets.DAMAGED),
+            str(workbooks.DAMAGED),
             str(sheets._("No header row was found: the sheet needs the columns %(columns)s."))
             % {"columns": "「姓名」、「身份证号」"},
         }
@@ -300,9 +301,9 @@ def test_a_workbook_with_broken_xml(tmp_path):
 
 def test_macros(tmp_path):
     path = workbook(tmp_path, [HEADERS, ROW])
-    assert refusal(path, "名册.xlsm") == str(sheets.MACROS)
+    assert refusal(path, "名册.xlsm") == str(workbooks.MACROS)
     pack(path, parts_of(path) | {"xl/vbaProject.bin": b"x"})
-    assert refusal(path) == str(sheets.MACROS)
+    assert refusal(path) == str(workbooks.MACROS)
 
 
 def test_two_hundred_columns_are_read(tmp_path):
@@ -349,14 +350,14 @@ def with_sheet(tmp_path, data):
 
 
 def test_a_part_that_unpacks_to_very_much(tmp_path, monkeypatch):
-    monkeypatch.setattr(sheets, "BOMB_SIZE", 1024 * 1024)
+    monkeypatch.setattr(workbooks, "BOMB_SIZE", 1024 * 1024)
     path = with_sheet(tmp_path, b" " * 3_000_000)
     assert path.stat().st_size < 20_000
-    assert refusal(path) == str(sheets.TOO_BIG)
+    assert refusal(path) == str(workbooks.TOO_BIG)
 
 
 def test_a_directory_that_lies_about_the_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(sheets, "MOST_UNPACKED", 1024 * 1024)
+    monkeypatch.setattr(workbooks, "MOST_UNPACKED", 1024 * 1024)
     path = with_sheet(tmp_path, b" " * 3_000_000)
     raw = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
@@ -367,14 +368,14 @@ def test_a_directory_that_lies_about_the_size(tmp_path, monkeypatch):
     path.write_bytes(raw)
     with zipfile.ZipFile(path) as archive:
         assert archive.getinfo(SHEET).file_size == 1000
-    assert refusal(path) == str(sheets.TOO_BIG)
+    assert refusal(path) == str(workbooks.TOO_BIG)
 
 
 @pytest.mark.parametrize("reference", [b'r="XFD1048576"', b"r = 'xfd1048576'"])
 def test_two_cells_far_apart(tmp_path, reference):
     """The reader keeps the whole rectangle between them: 17,000,000,000 cells."""
     path = with_sheet(tmp_path, b'<row r="1"><c r="A1"><v>1</v></c></row><row><c ' + reference + b"><v>1</v></c></row>")
-    assert refusal(path) == str(sheets.TOO_BIG)
+    assert refusal(path) == str(workbooks.TOO_BIG)
 
 
 FIRST = b'<row r="1"><c r="A1"><v>1</v></c></row>'
@@ -395,7 +396,7 @@ FAR_BELOW = b'<row r="99999"><c r="A99999"><v>1</v></c></row>'
 )
 def test_two_cells_far_apart_in_another_spelling(tmp_path, rows):
     """The reader would take them as they stand, and the memory of the machine with them."""
-    assert refusal(with_sheet(tmp_path, rows)) == str(sheets.TOO_BIG)
+    assert refusal(with_sheet(tmp_path, rows)) == str(workbooks.TOO_BIG)
 
 
 def test_cells_without_a_place_are_read(tmp_path):
@@ -410,7 +411,7 @@ def test_a_sheet_that_begins_like_shared_texts_is_measured_as_well(tmp_path):
     parts = parts_of(path)
     far = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
     sheet = parts[SHEET].replace(b"<worksheet", b"<!-- <sst --><worksheet", 1).replace(b"</sheetData>", far)
-    assert refusal(pack(path, parts | {SHEET: sheet})) == str(sheets.TOO_BIG)
+    assert refusal(pack(path, parts | {SHEET: sheet})) == str(workbooks.TOO_BIG)
 
 
 def test_coloured_empty_cells_far_apart_are_no_bomb(tmp_path):
@@ -422,10 +423,10 @@ def test_coloured_empty_cells_far_apart_are_no_bomb(tmp_path):
 
 
 def test_one_long_text_used_very_often(tmp_path, monkeypatch):
-    monkeypatch.setattr(sheets, "MOST_TEXT", 10_000_000)
+    monkeypatch.setattr(workbooks, "MOST_TEXT", 10_000_000)
     path = workbook(tmp_path, [[*HEADERS, "备注"], *([*ROW, "长" * 3000] for _row in range(2000))])
     assert path.stat().st_size < 200_000
-    assert refusal(path) == str(sheets.TOO_BIG)
+    assert refusal(path) == str(workbooks.TOO_BIG)
 
 
 TEXTS = (
@@ -446,15 +447,15 @@ TEXTS = (
     ids=["plain", "after a long comment", "with a prefix", "with an attribute", "with zeros in front"],
 )
 def test_one_shared_text_used_very_often(tmp_path, monkeypatch, texts, value):
-    monkeypatch.setattr(sheets, "MOST_TEXT", 10_000_000)
+    monkeypatch.setattr(workbooks, "MOST_TEXT", 10_000_000)
     cells = b"".join(b'<row r="%d"><c r="A%d" t="s">%s</c></row>' % (row, row, value) for row in range(1, 1000))
     path = with_sheet(tmp_path, cells)
     pack(path, parts_of(path) | {"xl/sharedStrings.xml": texts})
-    assert refusal(path) == str(sheets.TOO_BIG)
+    assert refusal(path) == str(workbooks.TOO_BIG)
 
 
 def test_one_long_text_used_once_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(sheets, "MOST_TEXT", 10_000_000)
+    monkeypatch.setattr(workbooks, "MOST_TEXT", 10_000_000)
     rows = [[*HEADERS, "备注"], [*ROW, "长" * 30_000], *([*ROW, "x"] for _row in range(200))]
     assert len(read(workbook(tmp_path, rows))[1]) == 201
 
@@ -465,7 +466,7 @@ def test_a_zip_entry_with_a_password(tmp_path):
     place = raw.find(b"PK\x01\x02")
     raw[place + 8] |= 1
     path.write_bytes(raw)
-    assert refusal(path) == str(sheets.PASSWORD)
+    assert refusal(path) == str(workbooks.PASSWORD)
 
 
 # --- The empty workbook --------------------------------------------------------------------------------------------
@@ -479,3 +480,60 @@ def test_the_template_is_a_sheet_we_read_and_its_numbers_are_text(tmp_path):
     assert [cell.value for cell in sheet[2]] == ["*姓名", "*身份证号", "手机号", "入会日期"]
     formats = {letter: sheet.column_dimensions[letter].number_format for letter in "ABCD"}
     assert formats == {"A": "General", "B": "@", "C": "General", "D": "@"}
+
+
+# --- Long sheets -------------------------------------------------------------------------------------------------
+
+
+def long_workbook(path, rows, first_column=1):
+    """A workbook whose second sheet is long, with gaps, and whose first column is empty now and then."""
+    workbook = openpyxl.Workbook()
+    workbook.active["A1"] = "说明"
+    sheet = workbook.create_sheet("名册")
+    sheet.cell(2, first_column, "二〇二六年名册")
+    for place, header in enumerate(["姓名", "身份证号", "所属工会编码", "入会日期"], start=first_column):
+        sheet.cell(4, place, header)
+    for number in range(5, rows):
+        if number % 17:
+            cells = [f"张{number}" if number % 3 else None, str(number), "T1", date(2020, 1, 1 + number % 28)]
+            for place, cell in enumerate(cells, start=first_column):
+                sheet.cell(number, place, cell)
+    sheet.cell(rows + 5, first_column, "合计")
+    workbook.create_sheet("另页")["A1"] = "附注"
+    workbook.save(path)
+    return path
+
+
+LONG = {"name": (True, ("姓名",)), "number": (True, ("身份证号",)), "joined_on": (False, ("入会日期",))}
+
+
+@pytest.mark.parametrize("first_column", [1, 2])
+def test_a_long_sheet_read_in_slices_says_what_it_says_as_a_whole(tmp_path, monkeypatch, first_column):
+    path = long_workbook(tmp_path / "名册.xlsx", 400, first_column)
+    whole = list(sheets.lines(path, path.name, "名册"))
+    sheet = sheets.read(path, path.name, LONG)
+    meant = sheet.header_row, sheet.headers, list(sheet.rows), sheet.name
+    monkeypatch.setattr(workbooks, "SLICE", 100)
+    monkeypatch.setattr(workbooks, "PIECE", 2000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "drafts"))
+    (tmp_path / "drafts").mkdir()
+    assert list(workbooks.measure(path).values()) == [sum(any(cell != "" for cell in cells) for _row, cells in whole)]
+    assert len(list(workbooks.slices(path, "xl/worksheets/sheet2.xml"))) > 5
+    assert list(sheets.lines(path, path.name, "名册")) == whole
+    sheet = sheets.read(path, path.name, LONG)
+    assert (sheet.header_row, sheet.headers, list(sheet.rows), sheet.name) == meant
+    assert len(meant[2]) > 300
+    assert sheet.others() == []
+    assert list((tmp_path / "drafts").iterdir()) == []
+
+
+def test_a_long_sheet_that_is_written_in_another_way_is_read_as_a_whole(tmp_path, monkeypatch):
+    path = long_workbook(tmp_path / "名册.xlsx", 100)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    whole = list(sheets.lines(path, path.name, "名册"))
+    name = "xl/worksheets/sheet2.xml"
+    other = pack(tmp_path / "别名册.xlsx", parts | {name: parts[name].replace(b'<c r="B7"', b'<c  r="B7"')})
+    monkeypatch.setattr(workbooks, "SLICE", 50)
+    assert workbooks.measure(other) == {}
+    assert list(sheets.lines(other, other.name, "名册")) == whole

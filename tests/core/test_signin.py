@@ -1,7 +1,7 @@
 """The door: who comes in, who is locked out, when a session ends, and what the trail says of it."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,13 +15,15 @@ from django.core.cache import caches
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 
-from core import signin
-from core.models import AuditEvent, User
-from core.tasks import clear_sessions
+from core import signin, standards
+from core.models import AuditEvent, Setting, User
+from core.tasks import apply_retention
 from tests.cast import PASSWORD
-from unions import actions
+from unions import accounts
 
 LOGIN = "/accounts/login/"
 PAGE = "/accounts/password/change/"  # a page behind the door that belongs to no other app
@@ -56,24 +58,6 @@ def test_right_password_signs_in_and_is_an_event(client, city):
 def test_user_name_is_taken_whatever_its_case(client, city, username):
     sign_in(client, username)
     assert signed_in(client)
-
-
-def test_account_made_in_the_admin_signs_in(tree, secadmin, client, client_of):
-    response = client_of(secadmin).post(
-        reverse("admin:core_user_add"),
-        {"username": "张三", "name": "张三", "email": "", "password1": PASSWORD, "password2": PASSWORD},
-    )
-    assert response.status_code == 302
-    sign_in(client, "张三")
-    assert signed_in(client)
-
-
-def test_second_account_of_the_same_name_in_another_case_is_refused(tree, secadmin, client_of):
-    facts = {"username": "Zhou", "name": "周", "email": "", "password1": PASSWORD, "password2": PASSWORD}
-    client = client_of(secadmin)
-    assert client.post(reverse("admin:core_user_add"), facts).status_code == 302
-    assert client.post(reverse("admin:core_user_add"), facts | {"username": "zhou"}).status_code == 200
-    assert User.objects.filter(username__iexact="zhou").count() == 1
 
 
 def test_wrong_password_is_told_plainly_and_is_an_event_without_the_name_typed(client, city):
@@ -354,6 +338,89 @@ def test_second_factor_stays_on_where_one_may_not_give_a_password(city, with_tot
     assert Authenticator.objects.count() == 1
 
 
+@pytest.fixture
+def asked_of(db):
+    """Return asked_of(keys): write the roles that must have a second factor."""
+
+    def write(keys):
+        Setting.objects.filter(key="second_factor_roles").update(value=keys)
+
+    return write
+
+
+def test_role_asks_for_a_second_factor_and_nothing_opens_before(client, city, district, asked_of):
+    asked_of("city_approver, cadre")
+    sign_in(client)
+    set_up = reverse("mfa_activate_totp")
+    for name in ("desk", "search", "member_list", "admin:index", "account_change_password", "mfa_index"):
+        assert client.get(reverse(name)).url == set_up
+    assert client.get(set_up).url.startswith(reverse("account_reauthenticate"))
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    page = client.get(set_up)
+    code = code_of(page.context["form"].secret)
+    assert client.post(set_up, {"code": "000000"}).status_code == 200
+    response = client.post(set_up, {"code": code})
+    assert response.url == reverse("mfa_view_recovery_codes")
+    assert len(client.get(response.url).context["unused_codes"]) == 10
+    assert client.get(reverse("desk")).status_code == 200
+    switch_off = client.post(reverse("mfa_deactivate_totp"), {})
+    assert switch_off.status_code == 200  # refused: the role asks for it
+    assert Authenticator.objects.filter(user=city, type="totp").exists()
+
+
+@pytest.mark.parametrize(("keys", "led"), [("superuser", True), ("cadre", False), ("none", False)])
+def test_superuser_is_asked_by_that_word(client, root, asked_of, keys, led):
+    asked_of(keys)
+    sign_in(client, "root")
+    assert (client.get(reverse("desk")).status_code == 302) == led
+
+
+def test_role_given_in_a_session_asks_within_a_minute(client, city, asked_of):
+    with time_machine.travel(NOON, tick=False) as clock:
+        sign_in(client)
+        assert client.get(reverse("desk")).status_code == 200
+        asked_of("cadre")
+        clock.shift(timedelta(seconds=61))
+        assert client.get(reverse("desk")).url == reverse("mfa_activate_totp")
+        asked_of("none")
+        assert client.get(reverse("desk")).status_code == 200
+
+
+def test_own_password_comes_before_the_second_factor(client, city, asked_of):
+    asked_of("cadre")
+    soon = timezone.now() + timedelta(hours=1)
+    User.objects.filter(pk=city.pk).update(must_change_password=True, password_expires_at=soon)
+    client.force_login(city)
+    assert client.get(reverse("desk")).url == PAGE
+    client.post(PAGE, {"oldpassword": PASSWORD, "password1": "Brand-New-2027", "password2": "Brand-New-2027"})
+    assert client.get(reverse("desk")).url == reverse("mfa_activate_totp")
+
+
+def test_setting_that_has_ended_asks_for_nothing(client, city, asked_of):
+    asked_of("cadre")
+    Setting.objects.filter(key="second_factor_roles").update(valid_to=date(2020, 1, 1))
+    sign_in(client)
+    assert client.get(reverse("desk")).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["cadres", "cadre,boss", "cadre；secadmin"])
+def test_setting_with_a_role_nobody_knows_is_refused(city, text):
+    setting = Setting.objects.get(key="second_factor_roles")
+    setting.value = text
+    with pytest.raises(ValidationError):
+        standards.keep(setting, by=city)
+    setting.value = "cadre, secadmin,superuser"
+    assert standards.keep(setting, by=city)
+
+
+def test_sign_in_asks_the_settings_no_more_than_once_a_minute(client, city):
+    sign_in(client)
+    client.get(reverse("my_digest"))
+    with CaptureQueriesContext(connection) as queries:
+        client.get(reverse("my_digest"))
+    assert [query["sql"] for query in queries if "core_setting" in query["sql"]] == []
+
+
 def test_pages_behind_the_door_are_kept_nowhere(client_of, city):
     response = client_of(city).get(reverse("desk"))
     assert response["Cache-Control"] == "private, no-store"
@@ -412,10 +479,10 @@ def test_ended_sessions_are_cleared_at_night(client, city):
     with time_machine.travel(NOON, tick=False) as clock:
         sign_in(client)
         assert Session.objects.count() == 1
-        clear_sessions()
+        apply_retention()
         assert Session.objects.count() == 1
-        clock.shift(timedelta(hours=9))
-        clear_sessions()
+        clock.shift(timedelta(hours=9 + 24))
+        apply_retention()
         assert Session.objects.count() == 0
 
 
@@ -429,7 +496,7 @@ def test_session_key_changes_at_sign_in(client, city):
     assert client.session.session_key != planted
 
 
-def test_password_set_by_secadmin_ends_the_session(client, city, secadmin):
+def test_new_one_time_password_ends_the_session(client, city, secadmin):
     sign_in(client)
-    actions.set_password(city, by=secadmin, password="Brand-New-2027")
+    accounts.reset(city, by=secadmin, reason="忘记密码")
     assert client.get(PAGE).status_code == 302

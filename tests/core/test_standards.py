@@ -254,7 +254,7 @@ def test_an_export_is_an_event_and_comes_back_unchanged(city, client_of):
     assert answer.content.startswith(b"\xef\xbb\xbf")
     assert AuditEvent.objects.get(verb="core.export_deadlinerule").actor_id == city.pk
     result = upload(client, "deadlinerule", answer.content, "0")
-    assert (result.total_rows, result.totals["skip"]) == (55, 55)
+    assert result.total_rows == result.totals["skip"] == DeadlineRule.objects.count() > 50
 
 
 @pytest.mark.parametrize("model", ["deadlinerule", "calendarday", "calendaryear", "setting"])

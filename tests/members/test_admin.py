@@ -177,8 +177,8 @@ def test_people_are_neither_added_nor_changed_here(clerk, zhao):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize(("model", "queries"), [("membership", 5), ("person", 5)])
-def test_lists_take_five_queries(tree, clerk, django_assert_num_queries, model, queries, rows):
+@pytest.mark.parametrize(("model", "queries"), [("membership", 4), ("person", 4)])
+def test_lists_take_four_queries(tree, clerk, django_assert_num_queries, model, queries, rows):
     for sequence in range(rows):
         member(tree.enterprise, name="赵建国", id_number=number(sequence))
     url = reverse(f"admin:members_{model}_changelist")

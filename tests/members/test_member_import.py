@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from core import imports
 from core.models import AuditEvent, ImportBatch
 from core.models.imports import BatchState, Outcome
-from members import actions, staging
+from members import actions, merging, staging
 from members.imports import OUTCOMES, SENTENCES, MemberImport, masked
-from members.models import Membership, MembershipState, Person, StagedMember
+from members.models import Membership, MembershipState, NameSuffix, Person, StagedMember
+from members.pinyin import suffixes
 from tests.members.people import PHONE, QIAN, ZHAO, member, number
 from tests.members.registers import HEADERS, import_, row, undone, write
 from unions.models import Union
@@ -233,6 +234,18 @@ def test_a_residence_permit_is_known_by_its_number(codes_of):
 def test_rare_names_are_stored(codes_of):
     assert codes_of(row("䶮𬭎", number(1)), row("阿依古丽.买买提", number(2)), row("张〇", number(3))) == [[], [], []]
     assert sorted(Person.objects.values_list("name", flat=True)) == sorted(["䶮𬭎", "阿依古丽·买买提", "张〇"])
+
+
+def test_names_of_any_length_are_stored_with_what_lies_within_them(codes_of):
+    names = ["阿" * 40, "伊", "〇", "𠮷野𬭎", "买买提·艾力·吐尔逊", "Anna Maria Li", "王五"]
+    rows = [row(name, number(place)) for place, name in enumerate(names, start=1)]
+    assert codes_of(*rows) == [[]] * len(names)
+    assert sorted(Person.objects.values_list("name", flat=True)) == sorted(names)
+    stored = sorted(NameSuffix.objects.values_list("person__name", "text"))
+    assert stored == sorted((name, text) for name in names for text in suffixes(name))
+    rows = [row(name, number(place), phone=PHONE) for place, name in enumerate([*names, "王小五"], start=1)]
+    assert codes_of(*rows)[-1] == []  # of the new name only: people known already have theirs
+    assert NameSuffix.objects.count() == len(stored) + 1
 
 
 def test_the_commit_is_one_event_with_the_sum_of_the_file_and_the_counts(codes_of, root, tmp_path):
@@ -518,6 +531,28 @@ def test_a_corrected_number_meanwhile_makes_the_row_somebody_new(preview, codes_
     assert sorted(person.id_number for person in Person.objects.all()) == sorted([number(1), number(77)])
 
 
+def test_the_number_of_a_record_given_up_leads_to_the_one_kept_by_either_name(codes_of, preview, tree, root):
+    kept, absorbed = (member(tree.enterprise, "张三", number(1)).person, member(tree.sibling, "张叁", number(2)).person)
+    meanwhile = preview(row("张三", number(1), phone="13900003333"), row("张叁", number(2), "T0101002"))
+    assert meanwhile.counts["codes"] == {"UPDATED": 2}
+    merging.merge(by=root, kept=kept, absorbed=absorbed, choices={}, reason="同一人登记两次")
+    rows = row("张叁", number(2)), row("张三", number(2)), row("张三", number(1)), row("李四", number(2))
+    assert codes_of(*rows, commit=False) == [
+        ["UPDATED"], ["DUPLICATE_IN_FILE"], ["DUPLICATE_IN_FILE"], ["ID_USED_BY_ANOTHER_NAME"],
+    ]  # fmt: skip
+    assert commit(meanwhile) == [["UPDATED"], ["ACTIVE_ELSEWHERE"]]
+    assert Person.objects.count() == 2
+    assert Membership.objects.open().get().person.phone == "13900003333"
+
+
+def test_a_dissolved_union_is_unknown_also_when_it_ends_after_the_preview(codes_of, preview, tree):
+    batch = preview(row())
+    Union.objects.filter(pk=tree.enterprise.pk).update(dissolved_on=date(2026, 11, 1))
+    assert codes_of(row()) == [["UNION_UNKNOWN"]]
+    assert commit(batch) == [["UNION_UNKNOWN"]]
+    assert Membership.objects.count() == 0
+
+
 def test_what_was_no_row_to_store_does_not_become_one(preview, codes_of):
     codes_of(row())
     batch = preview(row())
@@ -658,7 +693,7 @@ def stored_now():
     }  # fmt: skip
 
 
-@few(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@few(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(files=st.lists(ROWS, min_size=1, max_size=3), chunk=st.sampled_from([1, 3, 2000]))
 def test_random_registers_agree_with_the_reference(tree, root, tmp_path, files, chunk):
     with undone(), pytest.MonkeyPatch.context() as patch:

@@ -10,8 +10,6 @@ from core.models import AuditEvent, User
 from unions.models import Appointment, Committee, Officer, Union
 from unions.roles import GRANTS
 
-PASSWORD = "Zhongguo-2026"
-
 
 def verbs():
     return list(AuditEvent.objects.order_by("id").values_list("verb", flat=True))
@@ -26,12 +24,6 @@ def district_secadmin(tree, nobody):
     return nobody
 
 
-def new_account(**facts):
-    return {
-        "username": "newcomer", "name": "新人", "email": "", "password1": PASSWORD, "password2": PASSWORD, **facts,
-    }  # fmt: skip
-
-
 def new_appointment(user, union, role="cadre", **facts):
     return {"user": user.pk, "union": union.pk, "role": role, "valid_from": "2026-01-01", "valid_to": "", **facts}
 
@@ -39,38 +31,26 @@ def new_appointment(user, union, role="cadre", **facts):
 # --- Accounts ---------------------------------------------------------------------------------------------
 
 
-def test_add_user_by_secadmin_makes_a_plain_account(tree, secadmin, client_of):
-    response = client_of(secadmin).post(
-        reverse("admin:core_user_add"),
-        new_account(is_superuser="on", is_active="", groups="1", user_permissions="1", is_staff="on"),
-    )
-    user = User.objects.get(username="newcomer")
-    assert response.status_code == 302
-    assert user.check_password(PASSWORD)
-    assert (user.is_superuser, user.is_active, user.is_staff) == (False, True, True)
-    assert verbs() == ["core.create_user"]
-    assert not LogEntry.objects.exists()
-
-
-@pytest.mark.parametrize("password", ["short", "aaaaaaaaaaaa", "newcomer-1"])
-def test_add_user_weak_password_refused(tree, secadmin, client_of, password):
-    response = client_of(secadmin).post(
-        reverse("admin:core_user_add"), new_account(password1=password, password2=password)
-    )
-    assert response.status_code == 200
+def test_add_user_leads_to_the_invitation(tree, secadmin, client_of):
+    client = client_of(secadmin)
+    for response in (
+        client.get(reverse("admin:core_user_add")),
+        client.post(reverse("admin:core_user_add"), {"username": "newcomer", "password1": "Known-to-two-26"}),
+    ):
+        assert (response.status_code, response.url) == (302, reverse("account_invite"))
     assert not User.objects.filter(username="newcomer").exists()
 
 
 def test_add_user_by_sysadmin_forbidden(tree, sysadmin, client_of):
     client = client_of(sysadmin)
     assert client.get(reverse("admin:core_user_add")).status_code == 403
-    assert client.post(reverse("admin:core_user_add"), new_account()).status_code == 403
+    assert client.post(reverse("admin:core_user_add"), {}).status_code == 403
     assert client.get(reverse("admin:core_user_changelist")).status_code == 200
 
 
 def test_change_user_page_shows_no_rights_to_tick(tree, secadmin, street, client_of):
     form = client_of(secadmin).get(reverse("admin:core_user_change", args=[street.pk])).context["adminform"].form
-    assert set(form.fields) == {"username", "password", "name", "email", "is_staff", "is_active"}
+    assert set(form.fields) == {"username", "name", "email", "is_staff", "is_active"}
 
 
 def test_change_user_switching_off_is_an_event_and_a_forged_flag_is_nothing(tree, sysadmin, street, client_of):
@@ -102,7 +82,6 @@ def test_change_user_superuser_is_not_there_for_others(tree, secadmin, sysadmin,
     for user in (secadmin, sysadmin):
         client = client_of(user)
         assert client.get(reverse("admin:core_user_change", args=[root.pk])).status_code == 404
-        assert client.get(reverse("admin:auth_user_password_change", args=[root.pk])).status_code == 404
         assert client.post(reverse("admin:core_user_change", args=[root.pk]), {"username": "x"}).status_code == 404
         assert root not in client.get(reverse("admin:core_user_changelist")).context["cl"].queryset
     root.refresh_from_db()
@@ -114,34 +93,13 @@ def test_change_user_beyond_the_own_district_is_404(tree, district_secadmin, str
     assert client.get(reverse("admin:core_user_change", args=[street.pk])).status_code == 200
     for other in (neighbour, city):
         assert client.get(reverse("admin:core_user_change", args=[other.pk])).status_code == 404
-        assert client.get(reverse("admin:auth_user_password_change", args=[other.pk])).status_code == 404
 
 
-def test_password_page_sets_it_through_the_action(tree, secadmin, street, client_of):
-    client = client_of(secadmin)
-    url = reverse("admin:auth_user_password_change", args=[street.pk])
-    assert client.get(url).status_code == 200
-    assert client.post(url, {"password1": PASSWORD, "password2": "another"}).status_code == 200
-    assert client.post(url, {"password1": "", "password2": "", "usable_password": "false"}).status_code == 200
-    assert client.post(url, {"password1": PASSWORD, "password2": PASSWORD}).status_code == 302
-    street.refresh_from_db()
-    assert street.check_password(PASSWORD)
-    assert verbs() == ["core.set_password"]
-    assert not LogEntry.objects.exists()
-
-
-def test_password_page_is_closed_to_who_only_switches_accounts_off(tree, sysadmin, secadmin, client_of):
-    """Otherwise a system administrator signs in as a security administrator and gives himself any role."""
-    client = client_of(sysadmin)
-    url = reverse("admin:auth_user_password_change", args=[secadmin.pk])
-    assert client.get(url).status_code == 403
-    assert client.post(url, {"password1": PASSWORD, "password2": PASSWORD}).status_code == 403
-    change = reverse("admin:core_user_change", args=[secadmin.pk])
-    assert "field-password" not in client.get(change).text
-    assert "field-password" in client_of(secadmin).get(change).text
-    data = {"username": "secadmin", "name": "郭宇", "email": "", "is_staff": "on", "is_active": "on"}
-    assert client.post(change, data).status_code == 302
-    assert not AuditEvent.objects.filter(verb="core.set_password").exists()
+def test_no_password_is_given_in_the_admin(tree, secadmin, street, client_of):
+    page = client_of(secadmin).get(reverse("admin:core_user_change", args=[street.pk]))
+    assert "field-password" not in page.text
+    gone = client_of(secadmin).get(f"/admin/core/user/{street.pk}/password/", follow=True)
+    assert gone.status_code == 404
 
 
 @pytest.mark.parametrize("query", ["name__regex=(.*)*!", "name__startswith=a", "contact_phone=1", "parent__name=a"])
@@ -354,7 +312,7 @@ def test_committees_are_to_look_at(tree, city, root, client_of):
 
 @pytest.mark.parametrize(
     ("page", "queries"),
-    [("core_user", 7), ("unions_appointment", 5), ("unions_union", 5)],
+    [("core_user", 6), ("unions_appointment", 4), ("unions_union", 4)],
 )
 def test_changelist_asks_as_often_for_many_rows_as_for_one(
     tree, root, client_of, django_assert_num_queries, page, queries
@@ -374,3 +332,15 @@ def test_outsiders_do_not_enter(tree, street, client_of, client):
         url = reverse(f"admin:{page}_changelist")
         assert client.get(url).status_code == 302
         assert client_of(street).get(url).status_code in (302, 403)  # not staff
+
+
+def test_events_are_seen_by_whoever_sees_officers(tree, city, secadmin, client_of):
+    assert client_of(city).get(reverse("admin:unions_unionevent_changelist")).status_code == 200
+    assert client_of(secadmin).get(reverse("admin:unions_unionevent_changelist")).status_code == 403
+
+
+def test_account_in_use_is_not_called_as_a_membership_is(tree, secadmin, street, client_of):
+    listed = client_of(secadmin).get(reverse("admin:core_user_changelist"))
+    assert [spec.title for spec in listed.context["cl"].filter_specs][-1] == "账号启用"
+    form = client_of(secadmin).get(reverse("admin:core_user_change", args=[street.pk])).context["adminform"].form
+    assert form.fields["is_active"].label == "账号启用"

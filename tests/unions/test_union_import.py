@@ -13,7 +13,7 @@ from core.models.deadline import DeadlineState
 from core.models.imports import Outcome
 from tests.core.test_uscc import codes as credit_codes
 from tests.members.registers import import_, undone, write
-from unions import actions
+from unions import actions, duties, offices
 from unions.imports import KINDS, OUTCOMES, RELATED, SENTENCES, UnionImport
 from unions.models import Committee, Position, Union, UnionKind, UnionPlacement
 from unions.tree import path_of
@@ -236,6 +236,12 @@ def test_a_stored_union_is_not_moved(codes_of):
     assert Union.objects.get(code="N11").parent.code == "N1"
 
 
+def test_a_dissolved_union_is_neither_changed_nor_stood_above_others(codes_of):
+    codes_of(ROOT, row())
+    Union.objects.filter(code="N1").update(dissolved_on=date(2026, 11, 1))
+    assert codes_of(row(name="新名"), row("N2", "N1")) == [["UNION_DISSOLVED"], ["PARENT_UNKNOWN"]]
+
+
 def test_a_first_election_of_a_stored_union(codes_of):
     codes_of(ROOT, row())
     assert codes_of(row(elected="2023-05-20")) == [["UPDATED"]]
@@ -276,6 +282,53 @@ def test_another_length_of_the_term_corrects_the_term_in_office(codes_of):
     committee = Committee.objects.get()
     assert (committee.term_years, committee.term_ends_on) == (3, date(2026, 5, 20))
     assert Deadline.objects.open().get().natural == date(2026, 5, 20)
+
+
+def chairless(root):
+    """A union whose chair left in the middle of the term."""
+    union = Union.objects.get(code="N1")
+    chair = actions.add_officer(union, by=root, position=Position.CHAIR, name="孟平", started_on=date(2020, 5, 20))
+    actions.end_officer(chair, by=root, on=date(2024, 1, 10), reason="调离")
+    return union
+
+
+def test_an_imported_election_of_a_legal_person_asks_for_the_certificate_and_closes_the_chair(codes_of, root):
+    codes_of(ROOT, row(elected="2020-05-20"), row("N2", name="云河另一工会", elected="2020-05-20"))
+    union = chairless(root)
+    actions.record_certificate(union, by=root, issued_on=date(2020, 6, 1), until=date(2025, 6, 1))
+    assert duties.of_chair(union.committee).exists()
+    codes_of(row(elected="2025-06-01"), row("N2", name="云河另一工会", elected="2025-06-01"))
+    certificate = Deadline.objects.open().get(rule__code=duties.CERTIFICATE)
+    assert (certificate.trigger, certificate.subject_id, certificate.union) == (date(2025, 6, 1), union.pk, union)
+    assert not Deadline.objects.open().filter(rule__code=duties.CHAIR).exists()
+    assert codes_of(row(elected="2025-06-01")) == [["UNCHANGED"]]
+    assert Deadline.objects.filter(rule__code=duties.CERTIFICATE).count() == 1
+
+
+def test_an_imported_election_within_the_certificate_asks_for_none(codes_of, root):
+    codes_of(ROOT, row(elected="2020-05-20"))
+    union = Union.objects.get(code="N1")
+    actions.record_certificate(union, by=root, issued_on=date(2025, 6, 1), until=date(2031, 6, 1))
+    codes_of(row(elected="2025-06-01"))
+    assert not Deadline.objects.filter(rule__code=duties.CERTIFICATE).exists()
+
+
+def test_a_term_that_was_extended_is_not_corrected_by_a_sheet(codes_of, root):
+    codes_of(ROOT, row(elected="2021-12-20"))
+    union = Union.objects.get(code="N1")
+    offices.extend_term(union, by=root, until=date(2027, 3, 20), approval_no="批〔2026〕9号", reason="筹备换届")
+    extended = Deadline.objects.open().get()
+    assert codes_of(row(elected="2021-12-20"), row(elected="2021-11-20")) == [["UNCHANGED"], ["CODE_DUPLICATE"]]
+    assert codes_of(row(elected="2021-11-20")) == [["TERM_EXTENDED"]]
+    assert codes_of(row(elected="2021-12-20", years="3")) == [["TERM_EXTENDED"]]
+    committee = Committee.objects.get()
+    assert (committee.elected_on, committee.term_ends_on, committee.extended_until) == (
+        date(2021, 12, 20), date(2026, 12, 20), date(2027, 3, 20),
+    )  # fmt: skip
+    assert Deadline.objects.open().get() == extended
+    assert codes_of(row(elected="2026-10-30")) == [["UPDATED"]]  # the election that the extension was for
+    extended.refresh_from_db()
+    assert extended.state == DeadlineState.MET
 
 
 def test_a_sheet_older_than_the_portal_does_not_undo_an_election(codes_of, root):

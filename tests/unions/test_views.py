@@ -242,7 +242,7 @@ def test_term_list_overdue_first_unknown_last_each_with_its_reason(tree, elected
     assert listed(client, "term_list", state="soon") == [tree.sibling.name]
 
 
-@pytest.mark.parametrize(("url", "queries"), [("union_list", 7), ("term_list", 8), ("union_tree", 6)])
+@pytest.mark.parametrize(("url", "queries"), [("union_list", 7), ("term_list", 8), ("union_tree", 4)])
 def test_lists_ask_as_often_for_three_rows_as_for_one(
     tree, elected, city, client_of, django_assert_num_queries, url, queries
 ):
@@ -257,7 +257,7 @@ def test_union_page_cost(tree, elected, city, client_of, django_assert_num_queri
     client = client_of(city)
     url = reverse("union_page", args=[tree.enterprise.pk])
     client.get(url)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(15):
         client.get(url)
 
 
@@ -516,3 +516,11 @@ def test_role_list_shows_who_has_what_in_my_scope_today(tree, secadmin, street, 
 
 def test_role_list_is_for_those_who_review_roles(tree, city, client_of):
     assert client_of(city).get(reverse("role_list")).status_code == 403
+
+
+@pytest.mark.parametrize("page", ["union_add", "union_edit", "union_election", "officer_add"])
+def test_forms_of_a_dissolved_union_lead_to_its_page_which_says_so_once(tree, street, client_of, page):
+    Union.objects.filter(pk=tree.enterprise.pk).update(dissolved_on=date(2026, 3, 5))
+    response = client_of(street).get(reverse(page, args=[tree.enterprise.pk]), follow=True)
+    assert response.redirect_chain == [(reverse("union_page", args=[tree.enterprise.pk]), 302)]
+    assert response.content.decode().count(str(response.context["not_standing"])) == 1

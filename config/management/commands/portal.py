@@ -19,6 +19,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
+from django.core.cache import caches
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
@@ -47,7 +48,7 @@ def check_port(port):
 def only_one_here():
     """Hold this folder's lock; refuse if another portal holds it."""
     RUN.mkdir(parents=True, exist_ok=True)
-    with (RUN / "portal.lock").open("a") as lock:
+    with settings.PORTAL_LOCK.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -142,6 +143,7 @@ class Command(BaseCommand):
                 raise CommandError("Nothing answers at REDIS_URL: start it, or unset it to use the embedded Valkey.")
         else:
             self.start_valkey()
+        caches["default"].clear()  # whatever was done to the database while the portal stood still counts
         self.start(
             "worker",
             "celery --app config --quiet worker --concurrency 2 --without-gossip --without-mingle --loglevel WARNING",
@@ -150,7 +152,7 @@ class Command(BaseCommand):
         web = self.start(
             "web",
             f"gunicorn config.wsgi --bind 127.0.0.1:{port} --workers 3 --worker-class sync --preload "
-            "--no-control-socket --log-level warning",
+            "--no-control-socket --logger-class config.gunicorn.Logger --log-level warning",
         )
         wait_until_served(web, port)
         self.check_children()

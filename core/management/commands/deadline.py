@@ -1,6 +1,6 @@
 """`manage.py deadline RULE DATE`: the dates of one rule from one day, and why."""
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
 from core.calendar import Calendar
@@ -21,7 +21,8 @@ class Command(BaseCommand):
             rule = find_rule(options["rule"], {rule.code: rule for rule in DeadlineRule.objects.all()})
             computed = compute(rule, read_date(options["date"]), Calendar.load())
         except (Unreadable, CannotCount) as refusal:
-            raise CommandError(refusal) from None
+            self.stderr.write(str(refusal))
+            raise SystemExit(2) from None
         lines = [
             f"{rule.code} {rule.name}",
             f"{_('natural date')}: {computed.natural}",

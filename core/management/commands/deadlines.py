@@ -1,6 +1,6 @@
 """`manage.py deadlines --csv IN --out OUT`: the dates of many rules and days, from table to table."""
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from core.deadline_table import Unreadable, compute_table, read_table, write_table
 
@@ -17,5 +17,6 @@ class Command(BaseCommand):
             table = compute_table(read_table(options["csv"]))
             write_table(options["out"], table)
         except Unreadable as refusal:
-            raise CommandError(refusal) from None
+            self.stderr.write(str(refusal))
+            raise SystemExit(2) from None
         self.stdout.write(f"{len(table) - 1} → {options['out']}")

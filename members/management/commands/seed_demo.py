@@ -1,105 +1,51 @@
-"""Write the demo's fictional city into an empty database, with accounts to sign in with."""
+"""Write the demo's fictional city into an empty database, with accounts to sign in with; small, or at a real size."""
 
-import secrets
-from datetime import date
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from core import audit, ids
-from core.calendar import Calendar
-from core.deadlines import Opening, compute, open_many
-from core.models import DeadlineRule, User
-from members import demo, identity
-from members.models import Membership, MembershipState, Person
-from unions.models import Appointment, Committee, Officer, Union, UnionPlacement
-from unions.tree import path_of
+from core import audit
+from core.progress import Progress
+from members import city, demo, identity, seeding, suffixes
+from members.models import Membership, MembershipState, NameSuffix, Person
+from unions.models import Union
 
 ACCOUNTS_FILE = "demo-accounts.txt"
 
 
 class Command(BaseCommand):
-    help = "Write the demo city 云河市 (about 400 unions, 6,000 members, ten accounts) into an empty database."
+    help = (
+        "Write the demo city 云河市 (about 400 unions, 6,000 members, eleven accounts) into an empty database, or the "
+        "same city in another size: --scale town (100 unions, 10,000 members), city (10,000 unions, 1,000,000 members)."
+    )
 
-    def handle(self, *args, **options):
+    def add_arguments(self, parser):
+        parser.add_argument(
+            "--scale", choices=["demo", *city.SCALES], default="demo", help="How large; demo if not given."
+        )
+        parser.add_argument("--accounts", type=Path, metavar="FILE", help="Where to tell of the accounts.")
+
+    def handle(self, *, scale, accounts, **options):
         if Union.objects.exists():
             raise CommandError("There are unions already: the demo is written into an empty database only.")
-        today = timezone.localdate()
-        with transaction.atomic():
-            plan = demo.demo_unions(today)
-            unions = self.plant(plan, today)
-            members = self.enrol(plan, unions, today)
-            password = self.invite(plan, unions)
+        accounts, today = accounts or settings.VAR_DIR / ACCOUNTS_FILE, timezone.localdate()
+        with transaction.atomic():  # all or nothing: what is killed half-way leaves the database as it was
+            size = city.SCALES.get(scale)
+            plan = city.unions(size, today) if size else demo.demo_unions(today)
+            unions = seeding.plant(plan, today)
+            password, lines = seeding.invite(plan, unions)
+            if size:
+                seeding.populate(plan, unions, size, today, progress=Progress(self.stdout, size.members))
+            else:
+                self.enrol(plan, unions, today)
+            members = Membership.objects.open().count()
             audit.record("core.seed_demo", None, by=None, changes={"unions": [0, len(unions)], "members": [0, members]})
-        self.stdout.write(
-            f"{len(unions)} unions, {members} members. Accounts: var/{ACCOUNTS_FILE} (password {password})"
-        )
-
-    def plant(self, plan, today):
-        """Write unions, placements, committees, officers and their deadlines."""
-        keys = ids.allocate(Union, len(plan))
-        unions = []
-        for key, union in zip(keys, plan, strict=True):
-            above = unions[union.above] if union.above is not None else None
-            unions.append(
-                Union(
-                    id=key,
-                    code=union.code,
-                    name=union.name,
-                    kind=union.kind,
-                    parent=above,
-                    path=path_of(key, above.path if above else ""),
-                    term_years=union.term_years,
-                    **union.facts,
-                )
-            )
-        Union.objects.bulk_create(unions)
-        UnionPlacement.objects.bulk_create(
-            UnionPlacement(union=union, parent=union.parent, valid_from=union.founded_on) for union in unions
-        )
-        self.elect(plan, unions, today)
-        return unions
-
-    def elect(self, plan, unions, today):
-        rules = {rule.code: rule for rule in DeadlineRule.objects.filter(code__startswith="UNION_TERM_")}
-        calendar = Calendar.load()
-        committees, officers, openings = [], [], []
-        for index, (union, facts) in enumerate(zip(unions, plan, strict=True)):
-            if facts.elected_on is None:
-                continue
-            rule = rules[f"UNION_TERM_{facts.term_years}Y"]
-            ends_on = compute(rule, facts.elected_on, calendar).natural
-            committee = Committee(
-                union=union,
-                number=1 + (facts.elected_on.year - union.founded_on.year) // facts.term_years,
-                elected_on=facts.elected_on,
-                term_years=facts.term_years,
-                term_ends_on=ends_on,
-            )
-            committees.append(committee)
-            for position, name, sex, full_time in demo.demo_officers(index, facts):
-                officers.append(
-                    Officer(
-                        committee=committee,
-                        position=position,
-                        name=name,
-                        sex=sex,
-                        full_time=full_time,
-                        started_on=facts.elected_on,
-                    )
-                )
-            openings.append((rule, committee))
-        Committee.objects.bulk_create(committees)
-        Officer.objects.bulk_create(officers)
-        open_many(
-            [
-                Opening(rule.code, committee.elected_on, committee, committee.union, f"{committee.union.name}换届")
-                for rule, committee in openings
-            ],
-            by=None,
-        )
+        audit.seal(timezone.now())
+        self.keep(accounts, lines)
+        self.stdout.write(f"{len(unions)} unions, {members} members. Accounts: {accounts} (password {password})")
 
     def enrol(self, plan, unions, today):
         """Write people and memberships."""
@@ -120,6 +66,7 @@ class Command(BaseCommand):
                     id_masked=identity.mask_number(one["id_number"]),
                     phone_masked=identity.mask_phone(one["phone"]),
                 )
+                person.derive()
                 people.append(person)
                 memberships.append(
                     Membership(
@@ -134,32 +81,11 @@ class Command(BaseCommand):
                     )
                 )
         Person.objects.bulk_create(people, batch_size=500)
+        suffixes.keep(NameSuffix, [(person.pk, person.name) for person in people])
         Membership.objects.bulk_create(memberships, batch_size=500)
-        return len(memberships)
 
-    def invite(self, plan, unions):
-        """Write the demo's accounts, and their password into a file only its owner reads."""
-        password = f"Yunhe-{secrets.token_hex(3)}"
-        places = {"city": 0, "district": 1, "street": 2}
-        places["enterprise"] = next(index for index, union in enumerate(plan) if union.above == 2)
-        last_district = max(index for index, union in enumerate(plan) if union.above == 0)
-        street = next(index for index, union in enumerate(plan) if union.above == last_district)
-        places["neighbour"] = next(index for index, union in enumerate(plan) if union.above == street)
-        lines = []
-        for username, name, staff, roles in demo.ACCOUNTS:
-            user = User(username=username, name=name, is_staff=staff)
-            user.set_password(password)
-            user.save()
-            for role, where in roles:
-                Appointment.objects.create(
-                    user=user, union=unions[places[where]], role=role, valid_from=date(2020, 1, 1)
-                )
-            where = unions[places[roles[0][1]]].name if roles else "—"
-            lines.append(
-                f"{username:<12}{password:<16}{name:<6}{'、'.join(role for role, _where in roles) or '—':<28}{where}"
-            )
-        settings.VAR_DIR.mkdir(exist_ok=True)
-        file = settings.VAR_DIR / ACCOUNTS_FILE
+    def keep(self, file, lines):
+        """Write what tells of the accounts into a file that only its owner reads."""
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return password

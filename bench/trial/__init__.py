@@ -1,0 +1,1 @@
+"""Growth by trial: several web and worker processes against one PostgreSQL and one Redis, under load, some killed."""
