@@ -68,7 +68,7 @@ class Row:
 
     @classmethod
     def of(cls, cells, unions):
-        """`cells`: {header: cell}; `unions`: {code: key} in scope. Raises ValidationError."""
+        """`cells`: {header: cell}; `unions`: {code: (key, path)} in scope. Raises ValidationError."""
         name, number = _text(cells["姓名"]), _text(cells["身份证号"]).upper()
         if not name or any(character.isdigit() for character in name):
             raise ValidationError("name")
@@ -101,15 +101,16 @@ class Row:
             **name_keys(name),
         }  # fmt: skip
         membership = {
-            "union_id": union, "joined_on": joined_on, "employment": employment, "occupation_group": group,
-            "migrant_worker": _text(cells["是否农民工"]) == "是", "department": _text(cells["部门"]),
-            "post": _text(cells["岗位"]), "card_no": _text(cells["会员证号"]), "notes": _text(cells["备注"]),
+            "union_id": union[0], "path": union[1], "joined_on": joined_on, "employment": employment,
+            "occupation_group": group, "migrant_worker": _text(cells["是否农民工"]) == "是",
+            "department": _text(cells["部门"]), "post": _text(cells["岗位"]), "card_no": _text(cells["会员证号"]),
+            "notes": _text(cells["备注"]),
         }  # fmt: skip
         return cls(person, membership, number)
 
 
 def _unions():
-    return dict(Union.objects.standing().values_list("code", "pk"))
+    return {code: (key, path) for code, key, path in Union.objects.standing().values_list("code", "pk", "path")}
 
 
 # --- Stock import-export: one resource, row by row, a dry run and then the real one -----------------------------------
@@ -240,6 +241,7 @@ class TunedMemberships(resources.ModelResource):
 
     def before_save_instance(self, instance, row, **kwargs):
         instance.person_id, instance.union_id = self.people[row["index"]], row["union_id"]
+        instance.path = row["path"]
 
 
 def _dataset(rows):

@@ -313,6 +313,7 @@ EXPORT_KINDS = {
     "findings": "unions.exports.FindingExport",
 }
 CHECKUPS = ["unions.checkup.CHECKS", "members.checkup.CHECKS"]
+TRIGGERS = ["core.triggers", "members.paths"]  # modules with `triggers(vendor)` and FUNCTIONS of PostgreSQL
 SEARCHES = ["unions.search.find", "members.search.find"]
 # What a duty about such an object leads to: the first step whose permission the user holds at its union.
 DUTY_STEPS = {

@@ -1,11 +1,13 @@
 """What the database itself refuses: any change of the audit trail, and of the facts and files of issued papers.
 
-Created after every migrate, because altering a table on SQLite loses its triggers; a system check names what is
-missing.
+The apps above add their own (`settings.TRIGGERS`). Created after every migrate, because altering a table on SQLite
+loses its triggers; a system check names what is missing.
 """
 
+from django.conf import settings
 from django.core import checks
 from django.db import connections, transaction
+from django.utils.module_loading import import_string
 
 from core.models import AuditEvent, AuditSeal, Paper
 from core.models.paper import PaperState
@@ -18,9 +20,23 @@ FIXED = ("id", "kind", "number", "token", "issued_at")
 FIXED += ("facts", "facts_digest", "file", "sha256", "seal_id", "seal_digest")
 
 
-def wanted(vendor):
-    """Return {table: {trigger name: the rest of its CREATE TRIGGER statement}} for a database vendor."""
+FUNCTIONS = {
+    "core_refuse": "BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation'; END"
+}
+
+
+def triggers(vendor):
+    """Return {table: {trigger name: the rest of its CREATE TRIGGER statement}} of the trail and the papers."""
     return _on_sqlite() if vendor == "sqlite" else _on_postgresql()
+
+
+def wanted(vendor):
+    """Return the same of every module in `settings.TRIGGERS`, for a database vendor."""
+    tables = {}
+    for module in settings.TRIGGERS:
+        for table, found in import_string(f"{module}.triggers")(vendor).items():
+            tables[table] = tables.get(table, {}) | found
+    return tables
 
 
 def _on_sqlite():
@@ -83,10 +99,10 @@ def create(using, **_signal):
     with transaction.atomic(using=using), connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
         if connection.vendor == "postgresql":
-            cursor.execute(
-                "CREATE OR REPLACE FUNCTION core_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-                "$$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation'; END $$"
-            )
+            for module in settings.TRIGGERS:
+                for name, body in import_string(f"{module}.FUNCTIONS").items():
+                    head = f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql"
+                    cursor.execute(f"{head} AS $$ {body} $$")
         for table, triggers in wanted(connection.vendor).items():
             if table not in tables:
                 continue

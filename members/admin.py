@@ -47,7 +47,7 @@ class MembershipAdmin(ScopedModelAdmin):
     show_facets = admin.ShowFacets.NEVER  # each facet would count every row
     search_fields = ("person__name",)  # for the box; how it searches stands in get_search_results
     search_help_text = _("The name from its beginning")
-    ordering = ("union__path", "-pk")
+    ordering = ("path", "-pk")
     sortable_by = ()
     autocomplete_fields = ("union",)
 
@@ -146,7 +146,7 @@ class PersonAdmin(ReadOnlyAdmin):
     """People, to read: whoever has a membership in scope. They are entered by enrolling and changed on a membership."""
 
     seen_with = "members.view_membership"
-    scope_path = "memberships__union__path"
+    scope_path = "memberships__path"
     list_display = ("name", "sex", "born_on", *MASKED)
     search_fields = ("name__prefix",)
     search_help_text = _("The name from its beginning")

@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 
 from core.filtering import DayRangeFilter, NumberRangeFilter, Only
 from core.pages import ScopedFilterSet
-from core.scope import after
 from members.models import Employment, Membership, MembershipState, OccupationGroup, SkillLevel
 from unions.filters import BelowFilter
 from unions.models import Sex, Union
@@ -23,7 +22,7 @@ class UnionBelowFilter(BelowFilter):
     """A union: the members of it and of all below it."""
 
     def filter(self, queryset, value):
-        return queryset.filter(union__path__gte=value.path, union__path__lt=after(value.path)) if value else queryset
+        return queryset.below(value) if value else queryset
 
 
 class MemberFilter(ScopedFilterSet):

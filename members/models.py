@@ -15,7 +15,7 @@ from core.conflicts import Conflict
 from core.fields import BlindIndex, EncryptedText, SealedCopy
 from core.models import Deadline
 from core.models.imports import StagedRow
-from core.scope import ScopedQuerySet, reach
+from core.scope import ScopedQuerySet, after, reach
 from members import suffixes
 from members.pinyin import name_keys
 from members.states import MOVES as MEMBERSHIP_MOVES
@@ -203,9 +203,13 @@ class NameSuffix(models.Model):
 
 class MembershipQuerySet(ScopedQuerySet):
     def visible_to(self, user, perm):
-        """Every membership is somewhere in the tree: who reaches all of it needs no look at each one's union."""
+        """Every membership is somewhere in the tree: who reaches all of it needs no look at each one's path."""
         held = reach(user, perm)
-        return self.all() if held.whole else self.filter(held.condition(self.scope_path))
+        return self.all() if held.whole else self.filter(held.condition("path"))
+
+    def below(self, union):
+        """Of the union and of all below it."""
+        return self.filter(path__gte=union.path, path__lt=after(union.path))
 
     def named(self, text):
         """Of people whose name begins with `text`. A subquery, so that SQLite begins at the index of names too."""
@@ -226,9 +230,10 @@ class Membership(MembershipMoves, Case):
     MOVES = MEMBERSHIP_MOVES
 
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="memberships")
-    union = models.ForeignKey(  # found by the two indexes below that begin with it
+    union = models.ForeignKey(  # found by the index below that begins with it
         "unions.Union", on_delete=models.PROTECT, db_index=False, related_name="memberships", verbose_name=_("union")
     )
+    path = models.CharField(max_length=60, default="", editable=False)  # the union's: kept by `members.paths`
     state = models.CharField(_("state"), max_length=16, choices=MembershipState, default=MembershipState.ACTIVE)
     # The open state that a pending transfer or an ending can be taken back to.
     state_before = models.CharField(max_length=16, choices=MembershipState, blank=True, editable=False)
@@ -266,7 +271,7 @@ class Membership(MembershipMoves, Case):
                 name="membership_dates_in_order",
             ),
         ]
-        indexes = [models.Index(fields=["union", "id"]), models.Index(fields=["union", "state"])]
+        indexes = [models.Index(fields=["path", "-id", "state"]), models.Index(fields=["union", "state"])]
 
     def __str__(self):
         return str(self.person)
@@ -551,7 +556,7 @@ class PairQuerySet(ScopedQuerySet):
         held = reach(user, perm)
         if held.everything:
             return self
-        seen = Membership.objects.filter(held.condition("union__path")).order_by()
+        seen = Membership.objects.filter(held.condition("path")).order_by()
         return self.filter(
             models.Exists(seen.filter(person=models.OuterRef("first"))),
             models.Exists(seen.filter(person=models.OuterRef("second"))),

@@ -70,7 +70,7 @@ class MemberRoll(UnionRoll):
     def groups(self, paper, day):
         rows = (
             _on_the_roll(paper.union, paper.params)
-            .order_by("union__path")
+            .order_by("path")
             .values_list(*GROUP_FACTS, "pk", "person__name", "person__sex", "state", "notes")
         )
         for (key, name, code), members in groupby(rows.iterator(chunk_size=READ_AT_ONCE), key=lambda row: row[:3]):

@@ -182,8 +182,8 @@ class _Register:
         )  # fmt: skip
         self.memberships = _Table(
             Membership,
-            "id", "person", "union", "joined_on", "employment", "occupation_group", "migrant_worker", "post", "batch",
-            "created_at",
+            "id", "person", "union", "path", "joined_on", "employment", "occupation_group", "migrant_worker", "post",
+            "batch", "created_at",
         )  # fmt: skip
         self.suffixes = _Table(NameSuffix, "person", "text")
         self.person_keys, self.membership_keys = count(1), count(1)
@@ -253,7 +253,7 @@ class _Register:
         batch = None if enrolled else self.batches[union.ancestor_ids[1]]
         membership = next(self.membership_keys)
         columns = (
-            membership, key, union.pk, facts.joined_on, facts.employment, facts.occupation_group,
+            membership, key, union.pk, union.path, facts.joined_on, facts.employment, facts.occupation_group,
             facts.migrant_worker, facts.post, batch and batch.pk, at,
         )  # fmt: skip
         if batch:

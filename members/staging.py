@@ -21,11 +21,13 @@ from members.models import (
     Person,
     StagedMember,
 )
+from unions.models import Union
 
 S = StagedMember._meta.db_table
 P = Person._meta.db_table
 M = Membership._meta.db_table
 B = BeforeImport._meta.db_table
+U = Union._meta.db_table
 
 STORABLE = "s.batch_id = %s AND s.outcome IN ('ok', 'warning')"
 OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)
@@ -111,10 +113,11 @@ def enrol(batch):
     )
     values = {name: f"s.{name}" for name in ("union", "joined_on", "employment", "occupation_group", *TEXTS, "batch")}
     values |= {"union": "s.union_id", "batch": "s.batch_id", "person": "p.id"}
-    values |= {"migrant_worker": "COALESCE(s.migrant_worker, FALSE)"}
+    values |= {"migrant_worker": "COALESCE(s.migrant_worker, FALSE)", "path": "u.path"}
     columns, expressions, defaults = _columns(Membership, values, now)
     enrolled = _run(
-        f"INSERT INTO {M} ({columns}) SELECT {expressions} FROM {S} s JOIN {P} p ON p.uuid = s.person_uuid"
+        f"INSERT INTO {M} ({columns}) SELECT {expressions}"
+        f" FROM {S} s JOIN {P} p ON p.uuid = s.person_uuid JOIN {U} u ON u.id = s.union_id"
         f" WHERE {STORABLE} AND s.membership_id IS NULL ORDER BY s.row ON CONFLICT DO NOTHING",
         [*defaults, batch.pk],
     )
@@ -214,12 +217,16 @@ def change(batch, by):
 
 
 def hold(batch, *, enrolled=False):
-    """Lock the stored people and memberships that the batch's rows are about, in everybody's order (SQLite locks all).
+    """Lock the unions, stored people and memberships that the batch's rows are about, in everybody's order.
+
+    SQLite locks all. The unions are locked against a move only, which would leave their new members behind.
 
     `enrolled`: those too whom the batch itself has enrolled, for its undo.
     """
     if connection.vendor != "postgresql":
         return
+    of_unions = f"SELECT s.union_id FROM {S} s WHERE {STORABLE}"
+    _run(f"SELECT id FROM {U} WHERE id IN ({of_unions}) ORDER BY id FOR KEY SHARE", [batch.pk])
     of_people = f"SELECT p.id FROM {S} s JOIN {P} p ON p.uuid = s.person_uuid WHERE {STORABLE}"
     if not enrolled:
         of_people += " AND s.person_id IS NOT NULL"

@@ -42,7 +42,7 @@ class MemberList(ListPage):
     table_class = MemberTable
     filterset_class = MemberFilter
     orders = {
-        "union": ("union__path", "-pk"),
+        "union": ("path", "-pk"),
         "name": ("person__name_sort",),
         "joined_on": ("joined_on",),
         "age": ("-person__born_on",),

@@ -195,8 +195,7 @@ class Union(models.Model):
 
     def members_below(self, cap):
         """The open memberships here and below, counted to `cap` at most."""
-        rows = _memberships().filter(union__path__gte=self.path, union__path__lt=after(self.path))
-        return rows.order_by()[:cap].count()
+        return _memberships().below(self).order_by()[:cap].count()
 
     @cached_property
     def committee(self):

@@ -1,6 +1,6 @@
 """What must hold of the register whatever was done to it, by whom and in which order."""
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 
 from core import audit
 from core.models import AuditEvent
@@ -32,6 +32,12 @@ def check_register(*, began=True):
         _every_membership_has_a_history()
     _counts_add_up_the_tree()
     _names_are_found()
+    check_paths()
+
+
+def check_paths():
+    """Assert that each membership stands where its union stands."""
+    assert not Membership.objects.exclude(path=F("union__path")).exists()
 
 
 def check_trail():

@@ -20,6 +20,7 @@ from members import reorganising, transfers
 from members.models import OPEN_STATES, Membership, MembershipStep, Person, Transfer
 from members.reorganising import Fate
 from tests import cast
+from tests.members.invariants import check_paths
 from tests.members.people import ZHAO
 from unions import actions
 from unions.models import Appointment, Officer, Union, UnionPlacement
@@ -85,6 +86,7 @@ def check_tree():
     several = Person.objects.annotate(n=Count("memberships", filter=Q(memberships__state__in=OPEN_STATES)))
     assert not several.filter(n__gt=1).exists()
     assert not Membership.objects.filter(state__in=OPEN_STATES, union__dissolved_on__isnull=False).exists()
+    check_paths()
 
 
 # --- Move -----------------------------------------------------------------------------------------------------
