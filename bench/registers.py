@@ -18,7 +18,7 @@ from members.demo import GIVEN, SURNAMES
 from members.imports import DOCUMENTS, EMPLOYMENTS
 from unions.models import Union
 
-VERSION = 1  # of what `write` writes: the files are kept
+VERSION = 2  # of what `write` writes: the files are kept
 UNIONS = 400
 AREAS = ("330106", "330108", "330203", "330302", "330402")  # no area of the seeded city: nobody is stored already
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -80,7 +80,8 @@ def write(path, rows):
     """Write the workbook, the same on every machine: texts shared, as Excel and WPS write them."""
     draw, texts = random.Random(rows), {}
     with tempfile.TemporaryFile() as sheet, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as book:
-        sheet.write(f'{XML}<worksheet xmlns="{MAIN}"><sheetData>'.encode())
+        area = f"A1:{chr(64 + len(HEADERS))}{rows + 1}"
+        sheet.write(f'{XML}<worksheet xmlns="{MAIN}"><dimension ref="{area}"/><sheetData>'.encode())
         before = None
         for number in range(rows + 1):
             if number == 0:

@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from itertools import islice
+from itertools import count, islice
 
 from django.db import transaction
 from django.db.models import Q
@@ -239,6 +239,7 @@ class MemberImport(ImportKind):
         self.today = timezone.localdate()
         self.reach = scope.reach(by, self.permission)
         self.seal, self.blind_number, self.blind_phone = sealer(), blinder("id_number"), blinder("phone")
+        self.uuids = _consecutive()
 
     @cached_property
     def unions(self):
@@ -383,7 +384,7 @@ class MemberImport(ImportKind):
         if outcome in STORABLE:
             if row.person_id is None:
                 keys = name_keys(row.name).values()
-            row.person_uuid = row.person_uuid or uuid.uuid4()
+            row.person_uuid = row.person_uuid or next(self.uuids)
             place = str(row.person_uuid)
             sealed_number = self.seal(row.number, ID_PLACE + place)
             if row.phone:
@@ -754,3 +755,9 @@ def _words(name, value):
 
 CHOICES = dict([*Employment.choices, *OccupationGroup.choices, *MembershipState.choices])
 _LENGTHS = {name: Membership._meta.get_field(name).max_length for name in PLAIN}
+
+
+def _consecutive():
+    """Yield uuids one after the other from a random one: an index takes them faster than scattered ones."""
+    start = uuid.uuid4().int & ~0xFFFFFFFF
+    return (uuid.UUID(int=start + number) for number in count())
