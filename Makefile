@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
-PYTEST := $(PY) -m pytest -q -n 3 --dist worksteal
+PYTEST := $(PY) -m pytest -q -n 4 --dist worksteal
 export PORT
 
 .DEFAULT_GOAL := help

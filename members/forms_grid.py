@@ -20,7 +20,6 @@ from unions.models import Sex
 ROWS = 10  # empty rows to begin with
 MOST = 200  # rows at once: more come in as a file
 AN_HOUR = 3600
-WORKING_AGE = 16  # rulebook §2.1: younger is a warning, not a hard stop
 
 LABELS = {
     "name": gettext_lazy("name"),
@@ -175,13 +174,9 @@ def _conclude(row, reader):
     row.about = f"{Sex(row.read.sex).label} {born_on.isoformat()}"
     if joined_on and joined_on < born_on:
         row.hold(_("The joining date lies before the birth date that the number gives."))
-    elif not held and years_between(born_on, joined_on or reader.today) < WORKING_AGE:
+    elif not held and (sentence := identity.too_young(born_on, joined_on or reader.today, reader.working_age)):
         row.outcome = "warning"
-        row.says.append(_("Younger than 16 on the day of joining: check the number and the date."))
-
-
-def years_between(born_on, day):
-    return day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
+        row.says.append(sentence)
 
 
 def in_short(rows):

@@ -51,6 +51,16 @@ class Refused(ValueError):
         self.code = code
 
 
+def too_young(born_on, joined_on, age):
+    """Return the sentence when somebody was younger than `age` (a setting) on joining, else an empty one.
+
+    A warning, not a hard stop (rulebook §2.1).
+    """
+    years = joined_on.year - born_on.year - ((joined_on.month, joined_on.day) < (born_on.month, born_on.day))
+    said = _("Younger than %(age)d on the day of joining: check the number and the date.")
+    return said % {"age": age} if years < age else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A checked identity number in its one form, and what it says: sex M or F, and the birth date."""

@@ -20,7 +20,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from core import imports, names, scope, sheets
+from core import imports, names, scope, settings_table, sheets
 from core.imports import STORABLE, ImportKind, Overtaken
 from core.models import Hold
 from core.models.imports import Outcome
@@ -240,6 +240,11 @@ class MemberImport(ImportKind):
         self.reach = scope.reach(by, self.permission)
         self.seal, self.blind_number, self.blind_phone = sealer(), blinder("id_number"), blinder("phone")
         self.uuids = _consecutive()
+
+    @cached_property
+    def working_age(self):
+        """Full years from which somebody may work, today."""
+        return int(settings_table.value("working_age", self.today))
 
     @cached_property
     def unions(self):

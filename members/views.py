@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from core import settings_table
 from core.conflicts import Conflict, conflict_page
 from core.drafts import drafted
 from core.fields import holds
@@ -27,7 +28,6 @@ from unions.roles import tops_of
 from unions.views import my_unions
 
 KEY_FACTS = ("name", "phone", "joined_on")  # the page shows these above the others
-WORKING_AGE = 16  # rulebook §2.1: younger is a warning, not a hard stop
 
 
 class MemberList(ListPage):
@@ -174,8 +174,9 @@ def seen(likely):
 def enrolled(request, membership):
     """Say so, and go on: to the member's page, or to the next one of the same union."""
     messages.success(request, _("%(name)s is enrolled.") % {"name": membership.person.name})
-    if membership.person.age_on(membership.joined_on or timezone.localdate()) < WORKING_AGE:
-        messages.warning(request, _("Younger than 16 on the day of joining: check the number and the date."))
+    joined_on, age = membership.joined_on or timezone.localdate(), int(settings_table.value("working_age"))
+    if sentence := identity.too_young(membership.person.born_on, joined_on, age):
+        messages.warning(request, sentence)
     if "next" in request.POST:
         return redirect(f"{reverse('member_add')}?union={membership.union_id}")
     return redirect("member_page", membership_pk=membership.pk)

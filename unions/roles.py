@@ -145,6 +145,7 @@ GRANTS = {
         SEE_MEMBERS,
         SEE_PAPERS,
         SEE_FINDINGS,
+        {"core.view_hold", "core.view_retentionrule", "members.view_erasure"},
         {"core.view_importbatch", "core.export_finding", "members.export_membership", "unions.export_union"},
     ),
     "standards_keeper": _role(

@@ -186,7 +186,7 @@ def test_checking_costs_the_same_queries_however_many_rows(clerk, tree):
         with CaptureQueriesContext(connection) as queries:
             check(clerk, tree.enterprise, row(), *crowd(size))
         counts.append(len(queries))
-    assert counts == [9, 9]
+    assert counts == [10, 10]
 
 
 def test_who_looks_like_a_stored_member_is_shown_beside_the_row_and_enrolled_once_that_was_seen(clerk, tree):
