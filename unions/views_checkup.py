@@ -5,7 +5,7 @@ from datetime import timedelta
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models import Case, Max, OuterRef, Q, SmallIntegerField, Subquery, When
 from django.http import QueryDict
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core import charts, findings
 from core import checkup as checkups
-from core.checkup import ALL, Kind, checks
+from core.checkup import ALL, Gravity, Kind, checks
 from core.exports import export_address
 from core.findings import ASIDE, RUN, VIEW
 from core.forms import DateField, PortalForm, add_refusal
@@ -168,18 +168,24 @@ class CheckupUnionList(FoundList):
 
 
 class FindingList(FoundList):
-    """The findings in scope, union by union, each with what mends it."""
+    """The findings in scope, each with what mends it: the gravest first, or, where they are many, union by union."""
 
     queryset = Finding.objects.select_related("union")
     permission = VIEW
     table_class = FindingTable
     filterset_class = FindingFilter
-    orders = {"union": ("union__path", "code", "pk"), "since": ("since",)}
-    heavy_orders = ("since",)
+    orders = {"code": ("gravity", "union__path"), "union": ("union__path", "code", "pk"), "since": ("since",)}
+    heavy_orders = ("code", "since")
     export_kind = "findings"
     title = gettext_lazy("Findings")
     empty = gettext_lazy("Nothing is wrong or missing.")
     template_name = "checkup/list.html"
+
+    def get_queryset(self):
+        codes = {gravity: [code for code, check in checks().items() if check.gravity == gravity] for gravity in Gravity}
+        ranks = [When(code__in=each, then=int(gravity)) for gravity, each in codes.items()]
+        rows = super().get_queryset().filter(code__in=checks())  # of a check that is no more: gone after the night
+        return rows.annotate(gravity=Case(*ranks, default=max(Gravity), output_field=SmallIntegerField()))
 
     def get_facts(self):
         return my_unions(self.request.user, VIEW)

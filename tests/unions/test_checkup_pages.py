@@ -83,6 +83,14 @@ def test_numbers_are_compared_with_those_of_a_month_ago(whole, city, client_of):
     assert line["change"] == 1 - 5
 
 
+def test_the_list_opens_with_the_gravest(whole, city, client_of):
+    seeded(whole, "UNION_NO_HEADCOUNT", "NO_PHONE", "DECEASED_ON_ROLL", "UNION_TERM_OVERDUE")
+    Finding.objects.create(code="NO_CHECK_ANY_MORE", union=whole.city, subject_id=1, since=date(2026, 11, 1))
+    ranks = [record.gravity for record in client_of(city).get(LIST).context["table"].data.data]
+    assert ranks == sorted(ranks)
+    assert set(ranks) == {1, 2, 3}
+
+
 def test_a_finding_leads_to_the_field_that_mends_it(whole, city, client_of):
     seeded(whole, "NO_PHONE")
     page = client_of(city).get(LIST).content.decode()
