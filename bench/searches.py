@@ -32,6 +32,8 @@ def measure(user):
             client.post(address, {"q": text})
         timed = {}
         for kind, asked in texts.items():
+            if not asked:  # nobody of a small union has such a name
+                continue
             pages = [_seconds(client.post, address, {"q": text}) for text in asked]
             timed[kind] = pages, [_seconds(search.find, account, text, LIMIT) for text in asked]
     return {"kinds": timed}

@@ -24,6 +24,7 @@ COUNT, EXACT = "count", "exact"  # the parameter that asks for the whole number 
 PLAIN = "plain"  # the parameter of a list asked for as it is, without the user's own default view
 ALL_COLUMNS = "*"
 DRAWN = {}  # empty filter fields as HTML: (filter set, name, language) → text
+FEW = 1000  # rows that are found by their keys
 WIDE = 10  # columns that fit side by side; more of them scroll
 
 
@@ -401,10 +402,15 @@ def _few(scoped, rows, cap):
     """Return (queryset, number) of the filtered `rows`: when they are `cap` at most, found by their keys from here on.
 
     The keys are looked for in no order, so that the database begins where it finds fewest. Looked for in the order of
-    the list, few rows would be met with by going through all of it.
+    the list, few rows would be met with by going through all of it. More than FEW stay in the database: to write them
+    down would take longer than to find them again.
     """
-    keys = list(rows.order_by().values_list("pk", flat=True)[: cap + 1])
-    return (rows, len(keys)) if len(keys) > cap else (scoped.filter(pk__in=keys), len(keys))
+    keys = rows.order_by().values_list("pk", flat=True)
+    few = list(keys[: FEW + 1])
+    if len(few) <= min(FEW, cap):
+        return scoped.filter(pk__in=few), len(few)
+    number = keys[: cap + 1].count() if cap > FEW else cap + 1
+    return (rows if number > cap else scoped.filter(pk__in=keys[:cap])), number
 
 
 class Key:
