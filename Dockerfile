@@ -21,6 +21,7 @@ COPY config config/
 COPY core core/
 COPY unions unions/
 COPY members members/
+COPY assistance assistance/
 COPY templates templates/
 COPY static static/
 COPY locale locale/

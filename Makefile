@@ -24,22 +24,23 @@ seed: setup ## the demo's unions, people and accounts into the database
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py seed_demo
 
+# Tables straight from the models: the migrations themselves run in test-postgres, and on SQLite in tests/config.
 test: setup-dev ## the tests on the embedded parts: SQLite and Valkey
-	@env -u DATABASE_URL -u REDIS_URL $(PYTEST) -m "not browser and not trouble"
+	@env -u DATABASE_URL -u REDIS_URL $(PYTEST) --nomigrations -m "not browser and not trouble"
 
 test-postgres: setup-dev ## the same on PostgreSQL and Redis (DATABASE_URL and REDIS_URL, or those of this machine)
 	@DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
 	REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/9}" $(PYTEST) -m "not browser and not trouble and not once"
 
 test-browser: setup-dev ## the tests that drive Debian's Chromium
-	@env -u DATABASE_URL -u REDIS_URL $(PYTEST) -n 4 -m browser
+	@env -u DATABASE_URL -u REDIS_URL $(PYTEST) --nomigrations -m browser
 
 soak: setup-dev ## eight officers at once on the same people, two minutes on PostgreSQL (DATABASE_URL, or this machine's)
 	@SOAK_SECONDS="$${SOAK_SECONDS:-120}" \
 	DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
 	REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/9}" $(PY) -m pytest -q tests/soak
 
-bench: setup-dev ## the promises of docs/performance.md, measured (AREA=import|pages|search|paper, ON=postgresql|sqlite; all without)
+bench: setup-dev ## the promises of docs/performance.md, measured (AREA=import|pages|search|paper|match, ON=postgresql|sqlite; all without)
 	@$(PY) -m bench $(AREA) $(if $(ON),--on $(ON))
 
 trial: setup-dev ## two web and two worker processes under load, one of each killed (MINUTES=10); ends with figures and a verdict

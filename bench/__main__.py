@@ -7,7 +7,13 @@ from importlib import import_module
 from bench.ground import Ground, GroundRefused
 from bench.report import Report, quiet
 
-AREAS = {"import": "bench.imports", "pages": "bench.pages", "search": "bench.search", "paper": "bench.paper"}
+AREAS = {
+    "import": "bench.imports",
+    "pages": "bench.pages",
+    "search": "bench.search",
+    "paper": "bench.paper",
+    "match": "bench.matching",
+}
 
 
 def main():

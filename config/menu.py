@@ -45,6 +45,19 @@ MENU = [
         ],
     ),
     (
+        _("Assistance"),
+        [
+            Entry(_("Hardship cases"), "hardship_list", "assistance.view_hardshipcase"),
+            Entry(_("Publicity"), "publicity_list", "assistance.view_hardshipcase"),
+            Entry(_("Objections"), "objection_list", "assistance.check_hardshipcase"),
+            Entry(_("Data match"), "match_list", "assistance.view_hardshipcase"),
+            Entry(_("Grants"), "grant_list", "assistance.view_grant"),
+            Entry(_("Payment batches"), "batch_list", "assistance.view_paymentbatch"),
+            Entry(_("Sources of money"), "fundsource_list", "assistance.view_fundsource"),
+            Entry(_("Campaigns"), "campaign_list", "assistance.view_campaign"),
+        ],
+    ),
+    (
         _("Papers and reports"),
         [
             Entry(_("Papers"), "paper_list", "core.view_paper"),

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "core",
     "unions",
     "members",
+    "assistance",
     "config.admin_site.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -305,15 +306,32 @@ LOGGING = {
 }
 
 # --- Lists by which the floor learns of the apps above it ---------------------------------------------------
-PAPER_KINDS = {"roll": "members.papers.MemberRoll", "terms": "unions.papers.TermReport"}
-IMPORT_KINDS = {"unions": "unions.imports.UnionImport", "members": "members.imports.MemberImport"}
+PAPER_KINDS = {
+    "roll": "members.papers.MemberRoll",
+    "terms": "unions.papers.TermReport",
+    "hardship_application": "assistance.papers.Application",
+    "hardship_visit": "assistance.papers.VisitForm",
+    "hardship_approval": "assistance.papers.Approval",
+    "hardship_dossier": "assistance.papers.Dossier",
+    "publicity_proof": "assistance.publicity_papers.PublicityProof",
+    "payment_roll": "assistance.papers_money.PaymentRoll",
+    "fund_ledger": "assistance.papers_money.FundLedger",
+    "campaign_result": "assistance.papers_money.CampaignResult",
+}
+IMPORT_KINDS = {
+    "unions": "unions.imports.UnionImport",
+    "members": "members.imports.MemberImport",
+    "hardship": "assistance.imports.HouseholdImport",
+}
 EXPORT_KINDS = {
     "members": "members.exports.MemberExport",
     "unions": "unions.exports.UnionExport",
     "findings": "unions.exports.FindingExport",
+    "hardship": "assistance.exports.HardshipExport",
 }
 CHECKUPS = ["unions.checkup.CHECKS", "members.checkup.CHECKS"]
-TRIGGERS = ["core.triggers", "members.paths"]  # modules with `triggers(vendor)` and FUNCTIONS of PostgreSQL
+# Modules with `triggers(vendor)` and FUNCTIONS of PostgreSQL.
+TRIGGERS = ["core.triggers", "members.paths", "assistance.ledger"]
 SEARCHES = ["unions.search.find", "members.search.find"]
 # What a duty about such an object leads to: the first step whose permission the user holds at its union.
 DUTY_STEPS = {
@@ -337,11 +355,22 @@ DUTY_STEPS = {
         ("members.decide_erasure", "erasure_page", _("Decide the erasure")),
         ("members.ask_erasure", "erasure_page", _("Look at the erasure")),
     ],
+    "assistance.hardshipcase": [("assistance.view_hardshipcase", "hardship_page", _("Look at the case"))],
 }
 
 # Whom a duty is about, where the titles of one kind read alike: f(keys, user) → {key: name} of those in sight. Shown at
 # the desk only; titles, reminders and e-mails name nobody.
-DUTY_NAMES = {"members.transfer": "members.transfers.whom"}
+DUTY_NAMES = {"assistance.hardshipcase": "assistance.flow.whom", "members.transfer": "members.transfers.whom"}
+
+# What the demo has besides unions and members: f(today), in this order.
+DEMOS = ["assistance.demo.plant"]
+
+# Why people's data cannot be erased: f(people) → sentences, of the apps that keep files about them.
+ERASURE_BARS = ["assistance.files.bars_to_erasure"]
+
+# What is published (core.publicity) → the module that answers for it: `standing()`, the rows that may be shown now, and
+# `objected(objection)`, which hears of an objection.
+PUBLICITY_SUBJECTS = {"assistance.hardshipcase": "assistance.publicity"}
 
 # The page of what a hold lies on: the name of its route, which takes the key.
 HOLD_PAGES = {"core.importbatch": "import_page", "members.membership": "member_page"}

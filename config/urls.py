@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("core.urls")),
     path("", include("unions.urls")),
     path("", include("members.urls")),
+    path("", include("assistance.urls")),
     path("language/", login_not_required(set_language), name="set_language"),
     path("accounts/", include(account_urls)),
     path("admin/", admin.site.urls),

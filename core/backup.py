@@ -33,8 +33,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from core import audit, bulk, papers, rotation, secrets, triggers
-from core.models import AuditSeal, Paper, User
+from core import audit, bulk, papers, rotation, secrets, triggers, uploads
+from core.models import AuditSeal, Paper, Upload, User
 
 FORMAT = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.mac"
@@ -241,7 +241,7 @@ class Proof:
 
 
 def prove():
-    """Compare every issued paper with its hash, open every sealed value of every row, and return the `Proof`.
+    """Compare every issued or uploaded paper with its hash, open every sealed value, and return the `Proof`.
 
     A fault names the paper's number, or model and primary key: no personal data.
     """
@@ -251,6 +251,11 @@ def prove():
             proof.papers += 1
         else:
             proof.blame(_("The file of the paper %(number)s is not the one that was issued.") % {"number": number})
+    for upload in Upload.objects.exclude(file="").order_by("pk").iterator():
+        if uploads.is_intact(upload):
+            proof.values += 1
+        else:
+            proof.blame(_("The file of the upload %(pk)d is not the one that was handed in.") % {"pk": upload.pk})
     for model, columns in rotation.tables():
         names = [name for column in columns for name in (column.uuid, column.name)]
         for pk, *values in model._base_manager.order_by().values_list("pk", *names).iterator(chunk_size=CHUNK):

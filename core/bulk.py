@@ -30,6 +30,28 @@ def insert(model, names, rows):
 
 
 @contextmanager
+def aside(model):
+    """Have the table of `model` to this connection alone, empty and without indexes, until the end of the block.
+
+    A temporary table of the same name lies before the real one: nothing in it is logged, kept or seen by anybody else,
+    and it is gone with the process. The model's own table stays empty.
+    """
+    table = connection.ops.quote_name(model._meta.db_table)
+    if connection.vendor == "postgresql":
+        make, place = f"CREATE TEMPORARY TABLE {table} (LIKE {table})", "pg_temp"
+    else:
+        make, place = f"CREATE TEMPORARY TABLE {table} AS SELECT * FROM {table} WHERE 0", "temp"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS {place}.{table}")
+        cursor.execute(make)
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP TABLE {place}.{table}")
+
+
+@contextmanager
 def roomy():
     """Give a large set room, within the caller's transaction: SQLite's only writer is kept half as long.
 

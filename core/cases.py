@@ -86,6 +86,9 @@ class Case(models.Model):
     def lock_before(self):
         """Lock what this case's moves change besides itself, in the order that everybody keeps."""
 
+    def moved(self, move, source, *, by):
+        """What every move does besides its own hook, once the state is the new one; fields it sets are saved."""
+
     @again_on_deadlock
     def make_move(self, name, *, by, reason="", version=None, **facts):
         """Make the move `name` and return the case as it is then, read anew under its lock.
@@ -110,6 +113,7 @@ class Case(models.Model):
             told = (hook(by=by, reason=reason, **facts) if hook else None) or {}
             if move.target:
                 case.state = move.target
+            case.moved(move, before["state"], by=by)
             case.version += 1
             changed = [
                 field

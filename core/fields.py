@@ -1,11 +1,21 @@
-"""Model fields for personal data: sealed text, and the blind index that finds it."""
+"""Model fields of our own: sealed text for personal data, the blind index that finds it, and money."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import DecimalValidator
 from django.db import models
+from django.db.models import Value
+from django.db.models.expressions import Combinable, register_combinable_fields
 from django.db.models.query_utils import DeferredAttribute
+from django.utils.translation import gettext_lazy as _
 
 from core import secrets
+
+YUAN_DIGITS = 15  # 9,999,999,999,999.99 yuan and its sums lie within a big integer of fen
+FEN = Decimal("0.01")
 
 
 class Sealed(str):
@@ -99,3 +109,64 @@ class BlindIndex(models.CharField):
         index = secrets.blind(self.source, value) if value else ""
         setattr(instance, self.attname, index)
         return index
+
+
+def yuan(amount):
+    """Return `amount` (Decimal, int or text, in yuan) for arithmetic in the database: `F("left") - yuan(5)`."""
+    return Value(amount, output_field=MoneyField())
+
+
+class MoneyField(models.Field):
+    """Yuan as an exact `Decimal` of two places; the database holds whole fen, so that sums and filters are exact too.
+
+    Anything finer than a fen is refused, never rounded.
+    """
+
+    description = _("Money (yuan)")
+    default_error_messages = {"invalid": _("Enter an amount in yuan, with two decimals at most.")}
+
+    def get_internal_type(self):
+        return "BigIntegerField"
+
+    def from_db_value(self, value, expression, connection):
+        return None if value is None else Decimal(value).scaleb(-2)
+
+    def to_python(self, value):
+        if value is None or value == "":
+            return None
+        if isinstance(value, float):
+            raise TypeError("Money is never a float: give a Decimal, an int or text.")
+        try:
+            amount = Decimal(value)
+        except (ArithmeticError, ValueError, TypeError):
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+        DecimalValidator(YUAN_DIGITS, 2)(amount)
+        return amount.quantize(FEN)
+
+    def get_prep_value(self, value):
+        amount = self.to_python(super().get_prep_value(value))
+        return None if amount is None else int(amount.scaleb(2))
+
+    def get_placeholder(self, value, compiler, connection):
+        """Refuse a bare number in an expression that is stored: the database would take it for fen (see `yuan`)."""
+        if hasattr(value, "resolve_expression"):
+            for part in value.flatten():
+                if (
+                    isinstance(part, Value)
+                    and part.value is not None
+                    and not isinstance(part._output_field_or_none, MoneyField)
+                ):
+                    raise TypeError("A number in the arithmetic of money must say that it is yuan: yuan(…).")
+        return "%s"
+
+    def value_to_string(self, instance):
+        value = self.value_from_object(instance)
+        return "" if value is None else str(value)
+
+    def formfield(self, **kwargs):
+        facts = {"form_class": forms.DecimalField, "max_digits": YUAN_DIGITS, "decimal_places": 2}
+        return super().formfield(**(facts | kwargs))
+
+
+for sign in (Combinable.ADD, Combinable.SUB):
+    register_combinable_fields(MoneyField, sign, MoneyField, MoneyField)

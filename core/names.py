@@ -19,6 +19,12 @@ _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _PHONE_FILLING = re.compile(r"[\s\-\u2010-\u2015\u2212]+")
 _COUNTRY = re.compile(r"^\(?(?:\+|00)?86\)?(?=1[0-9]{10}$)")
 
+COMPOUND_SURNAMES = frozenset({
+    "单于", "尉迟", "万俟", "澹台", "长孙", "令狐", "夏侯", "呼延", "诸葛", "乐正", "拓跋", "亓官", "鲜于", "皇甫",
+    "宰父", "车正", "欧阳", "上官", "司马", "司徒", "司空", "慕容", "东方", "公孙", "轩辕", "端木", "南宫", "闻人",
+    "独孤", "申屠",
+})  # fmt: skip
+
 NAME_INVALID = gettext_lazy(
     "This is no name of a person: write letters or Chinese characters, no digits, 50 at most, and no sign in front."
 )
@@ -54,3 +60,10 @@ def normalise_phone(text):
 def is_mobile(phone):
     """Whether a normalised `phone` is a mobile number of the mainland."""
     return _MOBILE.fullmatch(phone) is not None
+
+
+def mask_name(text):
+    """Return a name as 张* or 欧阳*: the surname, or the first letter, and nothing else of what was typed."""
+    name = normalise_name(text)
+    length = 2 if len(name) > 2 and name[:2] in COMPOUND_SURNAMES else 1
+    return f"{name[:length]}*" if name[:1].isalpha() else "*"

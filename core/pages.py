@@ -1,6 +1,7 @@
 """The list page: rows in scope, filters, a table, pages by keyset and a capped count. The one class-based view."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property, reduce
 
 from django.core.exceptions import FieldDoesNotExist
@@ -520,4 +521,4 @@ def _choice(bound, value):
 def _words(value):
     if value is None:
         return ""
-    return date_format(value, "Y-m-d") if hasattr(value, "year") else str(value)
+    return date_format(value, "Y-m-d") if isinstance(value, date) else str(value)

@@ -58,6 +58,7 @@ class Kind:
     permission = ""  # needed beside core.issue_paper to ask for one, and beside core.download_paper to read one
     template = ""  # draws the pages that `pages` returns
     form = None  # a Form of options, or None
+    asked_by_union = True  # on the page of papers, for any union; else only where its subject is shown
 
     def heading(self, union, params):
         """The title printed on the paper."""

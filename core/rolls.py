@@ -10,7 +10,7 @@ from core import drawing
 from core.papers import SLICE_ROWS, Kind, Slice
 
 HEAD_EMS = 27.0  # what a group's head holds beside its figures
-NUMBER_WIDTH, CODE_WIDTH, FIGURE_WIDTH = 11, 28, 16  # of the table of totals, in mm; the name has what they leave
+NUMBER_WIDTH, CODE_WIDTH = 11, 28  # of the table of totals, in mm; the name has what they and the figures leave
 CODE_EMS, PADDING, EM = 7.4, 3.0, 3.6  # what the code holds; what a cell keeps free, and one em, in mm
 
 
@@ -32,6 +32,7 @@ class Roll(Kind):
     columns = ()  # the widths of the columns in mm, drawing.WIDTH together
     heads = ()
     figure_heads = ()  # the heads of the figures in the table of totals
+    figure_width = 16  # of each of them, in mm
     totals_title = ""
 
     def words(self, union, params):
@@ -41,6 +42,10 @@ class Roll(Kind):
     def in_words(self, figures):
         """A group's figures, or the whole paper's, in words."""
         raise NotImplementedError
+
+    def shown(self, figures):
+        """A group's figures as the table of totals shows them."""
+        return figures
 
     def groups(self, paper, day):
         """The `Group`s in order, as of the date `day`; groups without rows count in the totals only."""
@@ -138,7 +143,7 @@ class Roll(Kind):
         return drawing.rules(self.columns, [*rows, (drawing.ROW, [2, len(cells) - 2])])
 
     def _totals(self, paper, params, less):
-        figures = [FIGURE_WIDTH] * len(self.figure_heads)
+        figures = [self.figure_width] * len(self.figure_heads)
         name_width = drawing.WIDTH - NUMBER_WIDTH - CODE_WIDTH - sum(figures)
         columns, name_ems = [NUMBER_WIDTH, name_width, CODE_WIDTH, *figures], (name_width - PADDING) / EM
         names = self.named([key for _number, key, _figures in params["totals"]])
@@ -146,11 +151,11 @@ class Roll(Kind):
         for number, key, figures in params["totals"]:
             name, code = drawing.wrap(names[key][0], name_ems), drawing.wrap(names[key][1], CODE_EMS)
             height = drawing.row_height(name, code)
-            row = {"no": number, "name": name, "code": code, "figures": figures}
+            row = {"no": number, "name": name, "code": code, "figures": self.shown(figures)}
             pager.place(None, {**row, "height": height, "tall": height > drawing.ROW}, height=height)
         heads = ["序号", self.totals_title, "工会编码", *self.figure_heads]
         pages = [{**self._frame(paper, columns, heads), "totals": laid[0].rows} for laid in pager.pages]
-        pages[-1]["sums"] = params["sums"]
+        pages[-1]["sums"] = self.shown(params["sums"]) if params["sums"] else []
         for page in pages:
             cells = [1] * len(columns)
             rows = [(drawing.HEAD, cells), *((row["height"], cells) for row in page["totals"])]

@@ -59,16 +59,16 @@ class Sheet:
     others: Callable[[], list[str]] = list  # names of the sheets after it that have a header row; ask after `rows`
 
 
-def read(path, name, columns):
+def read(path, name, columns, *, most=None):
     """Return the `Sheet` in the file at `path`, called `name` by the person. Raises SheetRefused.
 
     `columns`: {field: (needed, spellings)}, the first spelling is how messages call the column. A row's cells are text,
     float, bool, date, datetime, time or timedelta, "" where the sheet has no such column. Iterating `rows` raises
-    SheetRefused past settings.IMPORT_MAX_ROWS.
+    SheetRefused past `most` of them, settings.IMPORT_MAX_ROWS by default.
     """
     path = Path(path)
     check(path, name)
-    return _find(_sheets(path, name), columns)
+    return _find(_sheets(path, name), columns, most or settings.IMPORT_MAX_ROWS)
 
 
 def lines(path, name, sheet):
@@ -305,7 +305,7 @@ def _contains(path, needle):
 # --- Header and rows -------------------------------------------------------------------------------------------
 
 
-def _find(sheets, columns):
+def _find(sheets, columns, most):
     """Return the first sheet of `sheets` with a header row: a row with every column that is needed."""
     for name, height, rows in sheets:
         numbered = _guarded(enumerate(rows, start=1))
@@ -313,7 +313,7 @@ def _find(sheets, columns):
         if found := _header(numbered, columns):
             number, headers, places = found
             return Sheet(
-                number, headers, max(height - number, 0), _data(numbered, places), name,
+                number, headers, max(height - number, 0), _data(numbered, places, most), name,
                 lambda: [other for other, _height, rows in sheets if _header(_guarded(enumerate(rows)), columns)],
             )  # fmt: skip
     needed = "、".join(f"「{spellings[0]}」" for needed, spellings in columns.values() if needed)
@@ -353,13 +353,15 @@ def _guarded(rows):
         raise SheetRefused(DAMAGED) from error
 
 
-def _data(numbered, places):
+def _data(numbered, places, most):
     """Yield (row number, cells in the order of `places`) of the rows below the header, to the end of the sheet."""
-    most, seen = settings.IMPORT_MAX_ROWS, 0
+    seen = 0
     for number, cells in numbered:
-        first = next((said for said in map(text, cells) if said), "")
-        if not first:
-            continue
+        first = cells[0] if cells else ""
+        if type(first) is not str or not first[:1].isalnum():  # else it is what the person typed, as most are
+            first = next((said for said in map(text, cells) if said), "")
+            if not first:
+                continue
         if first[0] in END_BEGINS and _SPACE.sub("", first).startswith(END_WORDS):
             return
         seen += 1

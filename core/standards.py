@@ -47,7 +47,7 @@ def keep(row, *, by, move_dates=True):
         return False
     row.save()
     verb = "change" if before else "add"
-    audit.record(f"core.{verb}_{row._meta.model_name}", row, by=by, changes=changes)
+    audit.record(f"{row._meta.app_label}.{verb}_{row._meta.model_name}", row, by=by, changes=changes)
     if move_dates:
         move(type(row), by=by, rules=[row] if isinstance(row, DeadlineRule) else None)
     return True

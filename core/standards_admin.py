@@ -37,5 +37,5 @@ class StandardsAdmin(ImportExportMixin, ScopedModelAdmin):
     def get_export_data(self, file_format, request, queryset, **kwargs):
         """The file; taking it away is an event."""
         data = super().get_export_data(file_format, request, queryset, **kwargs)
-        audit.record(f"core.export_{self.opts.model_name}", None, by=request.user)
+        audit.record(f"{self.opts.app_label}.export_{self.opts.model_name}", None, by=request.user)
         return data

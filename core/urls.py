@@ -42,4 +42,5 @@ urlpatterns = [
     path("holds/<int:hold_pk>/", retention.hold_page, name="hold_page"),
     path("health/", health.health_page, name="health_page"),
     path("p/<slug:token>/", public.paper_public, name="paper_public"),
+    path("n/<slug:token>/", public.publicity_public, name="publicity_public"),
 ]

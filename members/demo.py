@@ -263,6 +263,8 @@ ACCOUNTS = [
     ("grassroots", "程思琪", False, [("cadre", "enterprise")]),
     ("neighbour", "邓军云", False, [("cadre", "neighbour")]),
     ("chair", "吕志刚", False, [("union_chair", "enterprise")]),
+    ("visitor", "唐雪", False, [("visitor", "district")]),
+    ("cashier", "冯立伟", False, [("cashier", "city")]),
     ("auditor", "段嘉怡", False, [("auditor", "city")]),
     ("sysadmin", "傅强", True, [("sysadmin", "city")]),
     ("secadmin", "郭宇", True, [("secadmin", "city")]),

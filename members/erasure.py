@@ -8,11 +8,13 @@ trail, whose words about the person are shown to nobody any more (个人信息�
 import logging
 from datetime import date, timedelta
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from core import audit, deadlines
@@ -24,10 +26,12 @@ from core.retention import PERSON
 from members.actions import checked_reason
 from members.merging import current, side
 from members.models import (
+    AccountHolder,
     BeforeImport,
     DuplicatePair,
     Erasure,
     ErasureGround,
+    Kinship,
     Membership,
     MembershipStep,
     NameSuffix,
@@ -47,11 +51,22 @@ UNDER_WAY = (BatchState.READING, BatchState.PREVIEW, BatchState.COMMITTING, Batc
 # Every table that holds sealed text or leads to a person, and what becomes of its rows. A test compares this with the
 # models there are: a new one must be decided on here.
 TABLES = {
+    "assistance.Grant": "stays: money that was paid is kept for the audit, and bars the erasure",
+    "assistance.HardshipCase": "stays: a household that was helped is kept for the audit, and bars the erasure",
+    "assistance.HardshipFile": "stays, as the case",
+    "assistance.HouseholdPerson": "stays, as the case",
+    "assistance.StagedHousehold": "bars the erasure until its period as an import is over",
+    "assistance.Visit": "stays, as the case",
+    "assistance.MatchAnswer": "stays, as the case",
+    "core.Objection": "stays: who objects is no member by it; kept for the audit of the decision",
+    "assistance.Recipient": "stays, as the grant",
     "core.Draft": "deleted where the form was one about the person; all others within the retention period of drafts",
+    "members.AccountHolder": "deleted",
     "members.BeforeImport": "deleted",
     "members.DuplicatePair": "deleted",
     "members.Erasure": "stays: who asked, who decided and why; it names nobody",
     "members.ErasureStep": "stays, as the erasure",
+    "members.Kinship": "deleted",
     "members.Membership": "stays with union, dates, state and statistical marks; texts are emptied",
     "members.MembershipStep": "stays with its date; reason and facts are emptied",
     "members.NameSuffix": "deleted",
@@ -136,6 +151,8 @@ def why_not(person, ground, *, by=None):
         refusals.append(_("The data is held: release the hold first."))
     if _staged(people).filter(batch__state__in=UNDER_WAY).exists():
         refusals.append(_("An import that names this person is under way: store or discard it first."))
+    for place in settings.ERASURE_BARS:
+        refusals += import_string(place)(people)
     if ground == ErasureGround.PERIOD and (sentence := _too_early(memberships)):
         refusals.append(sentence)
     return refusals
@@ -258,6 +275,8 @@ def erase(person):
     _drafts(memberships).delete()
     pairs.delete()
     NameSuffix.objects.filter(person__in=people).delete()
+    AccountHolder.objects.filter(person__in=people).delete()
+    Kinship.objects.filter(id_index__in=[each.id_index for each in people]).delete()
     merges.update(before="", reason="")
     MembershipStep.objects.filter(case__in=memberships).update(reason="", facts={})
     TransferStep.objects.filter(case__in=transfers).update(reason="", facts={})

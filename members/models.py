@@ -795,3 +795,78 @@ class ErasureStep(CaseStep):
     """One move of an erasure."""
 
     case = models.ForeignKey(Erasure, on_delete=models.PROTECT, related_name="steps")
+
+
+class AccountHolder(models.Model):
+    """Which person of the register an account belongs to: what conflicts of interest are found from."""
+
+    user = models.OneToOneField("core.User", on_delete=models.PROTECT, related_name="holder")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="accounts", verbose_name=_("person"))
+    declared_on = models.DateField(_("declared on"))
+
+    class Meta:
+        verbose_name = _("account holder")
+        verbose_name_plural = _("account holders")
+
+    def __str__(self):
+        return f"#{self.pk}"
+
+
+class KinKind(models.TextChoices):
+    SPOUSE = "SPOUSE", _("spouse")
+    PARENT = "PARENT", _("parent")
+    CHILD = "CHILD", _("child")
+    SIBLING = "SIBLING", _("brother or sister")
+    IN_LAW = "IN_LAW", _("relative by marriage")
+    OTHER = "OTHER", _("other interest")
+
+
+class Kinship(models.Model):
+    """A relative whom an officer declared, in the register or not: found by the number, shown masked."""
+
+    user = models.ForeignKey("core.User", on_delete=models.PROTECT, related_name="kin")
+    kind = models.CharField(_("relation"), max_length=8, choices=KinKind)
+    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=50)
+    id_number = EncryptedText(_("identity number"))
+    id_index = BlindIndex("id_number")
+    id_masked = models.CharField(_("identity number"), max_length=18)
+    declared_on = models.DateField(_("declared on"))
+    ended_on = models.DateField(_("ended on"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("declared relation")
+        verbose_name_plural = _("declared relations")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "id_index"], condition=Q(ended_on=None), name="kinship_once")
+        ]
+        indexes = [models.Index(fields=["id_index"])]
+
+    def __str__(self):
+        return f"#{self.pk}"
+
+
+class EmployerSpell(models.Model):
+    """An employer whom an officer declared, beside those that the memberships tell of."""
+
+    user = models.ForeignKey("core.User", on_delete=models.PROTECT, related_name="employers")
+    union = models.ForeignKey(
+        "unions.Union", on_delete=models.PROTECT, related_name="+", verbose_name=_("union of the employer")
+    )
+    began_on = models.DateField(_("from"))
+    ended_on = models.DateField(_("until"), null=True, blank=True)
+    declared_on = models.DateField(_("declared on"))
+
+    class Meta:
+        verbose_name = _("declared employer")
+        verbose_name_plural = _("declared employers")
+        ordering = ["-began_on", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ended_on__isnull=True) | Q(ended_on__gte=F("began_on")), name="employer_dates_in_order"
+            )
+        ]
+
+    def __str__(self):
+        return f"#{self.pk}"

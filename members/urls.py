@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from members import views, views_erasure, views_grid, views_merging, views_reorganising, views_states, views_transfers
+from members import (
+    views,
+    views_erasure,
+    views_grid,
+    views_merging,
+    views_relations,
+    views_reorganising,
+    views_states,
+    views_transfers,
+)
 
 urlpatterns = [
     path("members/", views.member_list, name="member_list"),
@@ -30,6 +39,9 @@ urlpatterns = [
     path("transfers/<int:transfer_pk>/move/", views_transfers.transfer_move, name="transfer_move"),
     path("members/<int:membership_pk>/erase/", views_erasure.member_erase, name="member_erase"),
     path("members/<int:membership_pk>/hold/", views_erasure.member_hold, name="member_hold"),
+    path("me/relations/", views_relations.my_relations, name="my_relations"),
+    path("me/relations/kin/<int:kinship_pk>/end/", views_relations.kin_end, name="kin_end"),
+    path("me/relations/employers/<int:employerspell_pk>/end/", views_relations.employer_end, name="employer_end"),
     path("erasures/", views_erasure.erasure_list, name="erasure_list"),
     path("erasures/<int:erasure_pk>/", views_erasure.erasure_page, name="erasure_page"),
     path("erasures/<int:erasure_pk>/move/", views_erasure.erasure_move, name="erasure_move"),

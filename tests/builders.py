@@ -1,10 +1,30 @@
 """Objects of every kind at a place of the tree, as plain as the database allows: for walks over routes and pages."""
 
+import hashlib
 import uuid
 from datetime import date
+from decimal import Decimal
 
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
+from assistance.models import (
+    Budget,
+    Campaign,
+    Consent,
+    FundRule,
+    FundSource,
+    Grant,
+    HardshipCase,
+    HardshipFile,
+    HouseholdPerson,
+    Income,
+    LivingStandard,
+    MatchAnswer,
+    MatchPerson,
+    MatchRequest,
+    PaymentBatch,
+)
 from core.models import (
     AuditEvent,
     Deadline,
@@ -14,14 +34,26 @@ from core.models import (
     Hold,
     ImportBatch,
     Job,
+    Objection,
     Paper,
+    Publicity,
     Reminder,
     SavedView,
+    Upload,
     User,
 )
 from members import merging
-from members.models import DuplicatePair, Erasure, Membership, MembershipStep, Person, Transfer
-from unions.models import Appointment, Committee, Officer, Position, UnionEvent
+from members.models import (
+    DuplicatePair,
+    EmployerSpell,
+    Erasure,
+    Kinship,
+    Membership,
+    MembershipStep,
+    Person,
+    Transfer,
+)
+from unions.models import Appointment, Committee, Officer, Position, Union, UnionEvent
 
 
 def committee_at(union):
@@ -62,6 +94,118 @@ def transfer_at(union):
     membership.save()
     return Transfer.objects.create(
         membership=membership, from_union=union, to_name="江北市纺织工会", side="FROM", asked_on=date(2026, 11, 2)
+    )
+
+
+def hardship_case_at(union):
+    """A filed case of one person on the standard of the tree's root."""
+    membership = membership_at(union)
+    person = membership.person
+    root = Union.objects.get(parent__isnull=True)
+    LivingStandard.objects.get_or_create(area=root, defaults={"amount": Decimal(800)})
+    file = HardshipFile.objects.create(union=union, person=person, opened_on=date(2026, 3, 2))
+    case = HardshipCase.objects.create(
+        file=file, union=union, membership=membership, applied_on=date(2026, 3, 2), cause="ILLNESS", labour_months=60,
+        state="FILED", filed_on=date(2026, 4, 20), category="DEEP", per_capita=Decimal("500.00"),
+    )  # fmt: skip
+    own = HouseholdPerson.objects.create(
+        case=case, person=person, kin="SELF", name=person.name, id_number=person.id_number, id_masked=person.id_masked,
+        sex="M", born_on=person.born_on, situation="ILL",
+    )  # fmt: skip
+    Income.objects.create(case=case, of=own, kind="WAGE", amount=Decimal(6000))
+    return case
+
+
+def upload_at(union):
+    case = hardship_case_at(union)
+    row = Upload(
+        subject_type="assistance.hardshipcase", subject_id=case.pk, union=union, kind="ID_CARD",
+        content_type="image/jpeg", size=3, sha256=hashlib.sha256(b"jpg").hexdigest(),
+    )  # fmt: skip
+    row.file.save(f"uploads/{row.uuid}.jpg", ContentFile(b"jpg"))
+    return row
+
+
+def kinship_at(union):
+    user = User.objects.get_or_create(username="asker")[0]
+    return Kinship.objects.create(
+        user=user, kind="SPOUSE", name="安建国", id_number="210400198503070017", id_masked="2104**********0017",
+        declared_on=date(2026, 11, 2),
+    )  # fmt: skip
+
+
+def employer_at(union):
+    user = User.objects.get_or_create(username="asker")[0]
+    return EmployerSpell.objects.create(
+        user=user, union=union, began_on=date(2020, 1, 1), declared_on=date(2026, 11, 2)
+    )
+
+
+def publicity_at(union):
+    case = hardship_case_at(union)
+    shown = {"name": "安*", "unit": union.name, "category": "深度困难", "cause": "因病", "people": 1, "contacts": []}
+    return Publicity.objects.create(
+        subject_type="assistance.hardshipcase", subject_id=case.pk, union=union, title="困难职工建档公示", shown=shown,
+        token=f"notice{union.pk:016d}", digest="0" * 64, rule_code="HARDSHIP_PUBLICITY_5WD",
+        shown_from=date(2026, 11, 2), shown_until=timezone.localdate(),
+    )  # fmt: skip
+
+
+def objection_at(union):
+    return Objection.objects.create(publicity=publicity_at(union), receipt=f"R{union.pk}", text="情况不属实，请核实。")
+
+
+def match_request_at(union):
+    asked_by = User.objects.get_or_create(username="asker")[0]
+    return MatchRequest.objects.create(
+        union=union, purpose="REVIEW", state="ANSWERED", asked_by=asked_by, people=1, cases=1,
+        sent_on=date(2026, 11, 2), issued_on=date(2026, 11, 9), valid_until=date(2027, 5, 9),
+        counts={"MISMATCH": 1}, job=job_at(union),
+    )  # fmt: skip
+
+
+def match_answer_at(union):
+    person = hardship_case_at(union).people.get()
+    consent = Consent.objects.create(
+        case=person.case, of=person, kind="CHECK", text_version="2026-1", text="—", given_at=timezone.now()
+    )
+    request = match_request_at(union)
+    asked = MatchPerson.objects.create(request=request, person=person, consent=consent)
+    return MatchAnswer.objects.create(asked=asked, request=request, result="MISMATCH")
+
+
+def fund_source_at(union):
+    """A source of money with 500 yuan in a budget for living allowances, as the ledger says."""
+    FundRule.objects.get_or_create(fund_kind="UNION_OWN", aid_kind="LIVING")
+    source, made = FundSource.objects.get_or_create(
+        union=union, kind="UNION_OWN", year=2026, name="送温暖资金", defaults={"expires_on": date(2026, 12, 31)}
+    )
+    if made:
+        budget = Budget.objects.create(source=source, aid_kind="LIVING")
+        budget.enter("APPROPRIATION", Decimal(500), by=None)
+    return source
+
+
+def grant_at(union):
+    case, source = hardship_case_at(union), fund_source_at(union)
+    own = case.applicant
+    return Grant.objects.create(
+        case=case, union=union, person=own.person, name=own.name, id_number=own.id_number, id_masked=own.id_masked,
+        budget=source.budgets.get(), amount=Decimal(100), method="IN_KIND", on=date(2026, 11, 20),
+    )  # fmt: skip
+
+
+def payment_batch_at(union):
+    """A batch of one approved grant."""
+    grant = grant_at(union).make_move("approve", by=None)
+    batch = PaymentBatch.objects.create(source=grant.source, serial=1, method="IN_KIND")
+    grant.make_move("enter_batch", by=None, batch=batch.pk)
+    return batch
+
+
+def campaign_at(union):
+    return Campaign.objects.create(
+        union=union, kind="COOL", year=2026, name="夏送清凉", ends_on=date(2026, 12, 31), target="MEMBERS"
     )
 
 
@@ -179,6 +323,18 @@ BUILDERS = {
     "duplicatepair_pk": (pair_at, "members.merge_person"),
     "personmerge_pk": (merge_at, "members.merge_person"),
     "erasure_pk": (erasure_at, "members.view_erasure"),
+    "hardshipcase_pk": (hardship_case_at, "assistance.view_hardshipcase"),
+    "upload_pk": (upload_at, "assistance.view_hardshipcase"),
+    "kinship_pk": (kinship_at, ""),
+    "employerspell_pk": (employer_at, ""),
+    "publicity_pk": (publicity_at, "assistance.view_hardshipcase"),
+    "objection_pk": (objection_at, "assistance.check_hardshipcase"),
+    "matchrequest_pk": (match_request_at, "assistance.view_hardshipcase"),
+    "matchanswer_pk": (match_answer_at, "assistance.view_hardshipcase"),
+    "grant_pk": (grant_at, "assistance.view_grant"),
+    "fundsource_pk": (fund_source_at, "assistance.view_fundsource"),
+    "paymentbatch_pk": (payment_batch_at, "assistance.view_paymentbatch"),
+    "campaign_pk": (campaign_at, "assistance.view_campaign"),
     "hold_pk": (hold_at, "core.view_hold"),
     "officer_pk": (officer_at, "unions.view_officer"),
     "committee_pk": (lambda union: union.committee, "unions.view_committee"),

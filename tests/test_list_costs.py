@@ -6,22 +6,31 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from assistance.models import FundRule, LivingStandard
 from core.models import AuditSeal, CalendarDay, CalendarYear, DeadlineRule, Digest, RetentionRule, Setting, User
 from tests import cast
 from tests.builders import (
     account_at,
     batch_at,
+    campaign_at,
     committee_at,
     deadline_at,
     erasure_at,
     event_at,
     export_at,
+    fund_source_at,
+    grant_at,
+    hardship_case_at,
     hold_at,
     job_at,
+    match_request_at,
     merge_at,
+    objection_at,
     officer_at,
     pair_at,
     paper_at,
+    payment_batch_at,
+    publicity_at,
     reminder_at,
     step_at,
     transfer_at,
@@ -76,6 +85,14 @@ def retention_rule(tree, place):
     RetentionRule.objects.create(kind=f"kind{place}", name="—", length=1, unit="DAY", starts="—", status="DESIGN")
 
 
+def living_standard(tree, place):
+    LivingStandard.objects.create(area=getattr(tree, PLACES[place]), amount=800)
+
+
+def fund_rule(tree, place):
+    FundRule.objects.create(fund_kind="CITY", aid_kind=("LIVING", "MEDICAL", "WARMTH")[place])
+
+
 def at(build):
     return lambda tree, place: build(getattr(tree, PLACES[place]))
 
@@ -103,6 +120,8 @@ LISTS = {
     "admin:core_calendaryear_changelist": (calendar_year, 4),
     "admin:core_setting_changelist": (setting, 4),
     "admin:core_retentionrule_changelist": (retention_rule, 4),
+    "admin:assistance_livingstandard_changelist": (living_standard, 4),
+    "admin:assistance_fundrule_changelist": (fund_rule, 4),
     "admin:unions_committee_changelist": (lambda tree, place: committee_at(getattr(tree, PLACES[place])), 4),
     "admin:unions_officer_changelist": (officer, 4),
     "admin:unions_unionevent_changelist": (at(union_event_at), 4),
@@ -119,7 +138,15 @@ LISTS = {
     "export_list": (export, 4),
     "pair_list": (at(pair_at), 4),
     "erasure_list": (at(erasure_at), 4),
+    "grant_list": (at(grant_at), 7),
+    "fundsource_list": (at(fund_source_at), 5),
+    "batch_list": (at(payment_batch_at), 6),
+    "campaign_list": (at(campaign_at), 4),
     "hold_list": (at(hold_at), 4),
+    "hardship_list": (at(hardship_case_at), 6),
+    "publicity_list": (at(publicity_at), 4),
+    "objection_list": (at(objection_at), 4),
+    "match_list": (at(match_request_at), 4),
     "role_list": (lambda tree, place: cast.invite(("street", "enterprise", "auditor")[place], tree), 5),
     "account_list": (lambda tree, place: cast.invite(("street", "enterprise", "auditor")[place], tree), 8),
 }

@@ -7,6 +7,7 @@ one table.
 
 import inspect
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.apps import apps
@@ -15,6 +16,7 @@ from django.db import transaction
 from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
+from assistance.models import FundRule, LivingStandard
 from core.models import (
     AuditSeal,
     CalendarDay,
@@ -49,32 +51,39 @@ from unions.roles import GRANTS
 
 pytestmark = pytest.mark.once
 
-OURS = ("core.", "unions.", "members.", "config.")
+OURS = ("core.", "unions.", "members.", "assistance.", "config.")
 
 # Pages of ours for whoever is signed in, and pages for everybody.
 SIGNED_IN = {
-    "desk", "draft_discard", "draft_save", "export_ask", "export_list", "my_digest", "saved_view_save", "search",
+    "desk", "draft_discard", "draft_save", "export_ask", "export_list", "my_digest", "my_relations", "saved_view_save",
+    "search",
 }  # fmt: skip
-PUBLIC = {"paper_public"}
+PUBLIC = {"paper_public", "publicity_public"}
 # Seen by whoever asked for it too, which no cast member did here; the permission is that of the row's union.
 KINDS = {
-    "export_ask": ["unions", "members", "findings"],
-    "import_new": ["unions", "members"],
-    "import_template": ["unions", "members"],
-    "paper_ask": ["roll", "terms"],
+    "export_ask": ["unions", "members", "findings", "hardship"],
+    "import_new": ["unions", "members", "hardship"],
+    "import_template": ["unions", "members", "hardship"],
+    "paper_ask": ["roll", "terms", "payment_roll", "fund_ledger", "campaign_result"],
 }
-OWN = {"export_pk", "savedview_pk"}  # seen by nobody but whose they are
+OWN = {"export_pk", "savedview_pk", "kinship_pk", "employerspell_pk"}  # seen by nobody but whose they are
 # A kind of import or paper asks for its own permission beside the route's.
 KIND_PERMS = {
     ("export_ask", "unions"): {"unions.export_union"},
     ("export_ask", "members"): {"members.export_membership"},
     ("export_ask", "findings"): {"core.export_finding"},
+    ("export_ask", "hardship"): {"assistance.export_hardshipcase"},
     ("import_new", "unions"): {"unions.import_union"},
     ("import_new", "members"): {"members.import_membership"},
+    ("import_new", "hardship"): {"assistance.import_hardshipcase"},
+    ("import_template", "hardship"): {"assistance.import_hardshipcase"},
     ("import_template", "unions"): {"unions.import_union"},
     ("import_template", "members"): {"members.import_membership"},
     ("paper_ask", "roll"): {"core.issue_paper", "members.view_membership"},
     ("paper_ask", "terms"): {"core.issue_paper", "unions.view_committee"},
+    ("paper_ask", "payment_roll"): {"core.issue_paper", "assistance.view_paymentbatch"},
+    ("paper_ask", "fund_ledger"): {"core.issue_paper", "assistance.view_fundsource"},
+    ("paper_ask", "campaign_result"): {"core.issue_paper", "assistance.view_campaign"},
 }
 
 # Routes of libraries: name → status of (anonymous GET, signed-in GET, signed-in POST without data).
@@ -297,6 +306,8 @@ ADMIN_OBJECTS = {
     "unions.UnionEvent": union_event_at,
 }
 ADMIN_REFERENCE = {
+    "assistance.FundRule": lambda: FundRule.objects.create(fund_kind="CITY", aid_kind="LIVING"),
+    "assistance.LivingStandard": lambda: LivingStandard.objects.create(area=Union.objects.first(), amount=Decimal(800)),
     "core.AuditSeal": lambda: AuditSeal.objects.create(
         id=1, at=timezone.now(), from_id=1, to_id=1, count=1, digest="0" * 64, mac="0" * 64
     ),

@@ -50,6 +50,12 @@ KEEP_MEMBERS = {
     "members.ask_erasure",
     *KEEP_IMPORTS,
 }
+KEEP_POLICY = {
+    f"assistance.{verb}_{model}" for verb in ("view", "add", "change") for model in ("livingstandard", "fundrule")
+}
+SEE_HARDSHIP = {"assistance.view_hardshipcase"}
+ENTER_HARDSHIP = {f"assistance.{verb}_hardshipcase" for verb in ("add", "change", "import", "reveal", "export")}
+SEE_MONEY = {f"assistance.view_{model}" for model in ("fundsource", "grant", "paymentbatch", "campaign")}
 HOLD = {"core.view_hold", "core.add_hold", "core.release_hold"}
 KEEP_STANDARDS = {
     f"core.{verb}_{model}"
@@ -88,6 +94,9 @@ GRANTS = {
         KEEP_MEMBERS,
         SEE_FINDINGS,
         KEEP_FINDINGS,
+        SEE_HARDSHIP,
+        ENTER_HARDSHIP,
+        {"assistance.view_campaign", "assistance.view_grant", "assistance.add_grant", "assistance.enter_campaign"},
         {"core.issue_paper", "core.waive_deadline"},
     ),
     "union_chair": _role(
@@ -104,8 +113,16 @@ GRANTS = {
             "members.answer_transfer",
             "core.issue_paper",
         },
+        SEE_HARDSHIP,
+        {"assistance.review_hardshipcase", "assistance.view_campaign", "assistance.view_grant"},
     ),
-    "visitor": _role(_("home visitor"), _("Visits households; sees the unions they belong to."), SEE_UNIONS),
+    "visitor": _role(
+        _("home visitor"),
+        _("Visits households and records what was seen; sees their hardship cases and unions."),
+        SEE_UNIONS,
+        SEE_HARDSHIP,
+        {"assistance.visit_hardshipcase"},
+    ),
     "district_reviewer": _role(
         _("district reviewer"),
         _("Reviews what unions below submit; sees members and papers, prints papers."),
@@ -113,6 +130,9 @@ GRANTS = {
         SEE_MEMBERS,
         SEE_PAPERS,
         SEE_FINDINGS,
+        SEE_HARDSHIP,
+        SEE_MONEY,
+        {"assistance.check_hardshipcase", "assistance.match_hardshipcase", "assistance.reveal_hardshipcase"},
         {"core.issue_paper"},
     ),
     "city_approver": _role(
@@ -124,10 +144,23 @@ GRANTS = {
         SEE_FINDINGS,
         HOLD,
         {"members.view_erasure", "members.decide_erasure"},
+        SEE_HARDSHIP,
+        SEE_MONEY,
+        {
+            "assistance.approve_hardshipcase",
+            "assistance.approve_grant",
+            "assistance.keep_fundsource",
+            "assistance.keep_campaign",
+        },
         {"core.issue_paper", "core.view_importbatch"},
     ),
     "cashier": _role(
-        _("cashier"), _("Pays what others have approved; sees unions and papers."), SEE_UNIONS, SEE_PAPERS
+        _("cashier"),
+        _("Pays what others have approved; sees unions, papers and grants."),
+        SEE_UNIONS,
+        SEE_PAPERS,
+        SEE_MONEY,
+        {"assistance.pay_grant", "core.issue_paper"},
     ),
     "mediator": _role(_("mediator"), _("Mediates disputes; sees unions and papers."), SEE_UNIONS, SEE_PAPERS),
     "competition_office": _role(
@@ -145,14 +178,18 @@ GRANTS = {
         SEE_MEMBERS,
         SEE_PAPERS,
         SEE_FINDINGS,
+        SEE_HARDSHIP,
+        SEE_MONEY,
+        {"assistance.export_hardshipcase"},
         {"core.view_hold", "core.view_retentionrule", "members.view_erasure"},
         {"core.view_importbatch", "core.export_finding", "members.export_membership", "unions.export_union"},
     ),
     "standards_keeper": _role(
         _("keeper of standards"),
-        _("Keeps the calendar, the deadline rules, the retention periods and the settings."),
+        _("Keeps the calendar, the deadline rules, the retention periods, the settings and the hardship policy."),
         SEE_UNIONS,
         KEEP_STANDARDS,
+        KEEP_POLICY,
     ),
     "sysadmin": _role(
         _("system administrator"),

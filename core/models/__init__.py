@@ -10,9 +10,11 @@ from core.models.health import HealthPeriod, Pulse
 from core.models.imports import ImportBatch
 from core.models.job import Job
 from core.models.paper import Paper, PaperSlice
+from core.models.publicity import Objection, Publicity
 from core.models.reminder import Reminder, ReminderRead
 from core.models.retention import AuditRestriction, Hold, RetentionRule, RetentionRun
 from core.models.setting import Setting
+from core.models.upload import Upload
 from core.models.user import User
 
 __all__ = [
@@ -33,8 +35,10 @@ __all__ = [
     "Hold",
     "ImportBatch",
     "Job",
+    "Objection",
     "Paper",
     "PaperSlice",
+    "Publicity",
     "Pulse",
     "Reminder",
     "ReminderRead",
@@ -42,5 +46,6 @@ __all__ = [
     "RetentionRun",
     "SavedView",
     "Setting",
+    "Upload",
     "User",
 ]

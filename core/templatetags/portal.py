@@ -68,6 +68,12 @@ def can(context, perm, obj=None):
     return context["request"].user.has_perm(perm, obj)
 
 
+@register.filter
+def yuan(amount):
+    """Write an amount of money as 1,234.50, in every language."""
+    return f"{amount:,.2f}"
+
+
 @register.simple_tag
 def sort_of(table, column_name):
     """Return the address and direction by which a column's head sorts its list, or None."""

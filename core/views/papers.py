@@ -39,7 +39,7 @@ class PaperList(ListPage):
         held = [
             {"key": key, "title": kind.title}
             for key, kind in papers.kinds().items()
-            if user.has_perm("core.issue_paper") and user.has_perm(kind.permission)
+            if kind.asked_by_union and user.has_perm("core.issue_paper") and user.has_perm(kind.permission)
         ]
         return {"kinds": held}
 
@@ -106,7 +106,7 @@ def paper_page(request, paper_pk):
 @needs("core.issue_paper")
 def paper_ask(request, kind):
     """Ask for a paper: the union (by code, or its key in `union`) and the options of the kind."""
-    if kind not in papers.kinds():
+    if kind not in papers.kinds() or not papers.kinds()[kind].asked_by_union:
         raise Http404
     maker = papers.kinds()[kind]
     if not request.user.has_perm(maker.permission):

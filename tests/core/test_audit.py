@@ -95,14 +95,14 @@ def test_record_turns_values_into_what_json_gives_back_unaltered():
         "on": [None, date(2026, 5, 3)],
         "amount": [Decimal("10.50"), 1.5],
         "kind": [UnionKind.STREET, True],
-        "text": ["零\0字", 3],
+        "words": ["零\0字", 3],
     }
     audit.record("core.change_setting", None, by=None, changes=changes)
     assert AuditEvent.objects.get().changes == {
         "on": [None, "2026-05-03"],
         "amount": ["10.50", "1.5"],
         "kind": ["STREET", True],
-        "text": ["零字", 3],
+        "words": ["零字", 3],
     }
     assert audit.verify().faults == []
 

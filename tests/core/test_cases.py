@@ -9,13 +9,19 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import translation
 
+from assistance import publicity
+from assistance.grants import HOLDING as GRANT_HOLDING
+from assistance.models import Grant, HardshipCase, PaymentBatch
+from assistance.moves import BEFORE_FILING
 from config.management.commands import case_flows
 from core.cases import CaseStep, MoveRefused, case_models
 from core.conflicts import Conflict
 from core.models import AuditEvent, User
 from members.models import TRANSFER_OPEN, Erasure, Membership, MembershipState, Transfer, TransferState
 from members.states import OPEN_STATES
-from tests.builders import membership_at
+from tests.assistance.cases import case_in, facts_of, publicity_is_over
+from tests.assistance.published import matched
+from tests.builders import grant_at, membership_at
 from unions.models import Appointment
 from unions.roles import GRANTS
 
@@ -57,8 +63,33 @@ def erasure_in(state, tree):
     )  # fmt: skip
 
 
-BUILD = {Membership: membership_in, Transfer: transfer_in, Erasure: erasure_in}
+def hardship_in(state, tree):
+    case = case_in(state, tree.enterprise)
+    if state == "PUBLICITY":
+        publicity.begin(case, by=None)
+        publicity_is_over(case)
+    elif state == "DATA_MATCH":
+        matched(case, User.objects.create(username="matcher"))
+    return case
+
+
+def grant_in(state, tree):
+    grant = grant_at(tree.street)
+    PaymentBatch.objects.create(pk=1, source=grant.source, serial=1, method=grant.method)
+    if state in GRANT_HOLDING:
+        grant.budget.enter("RESERVE", -grant.amount, by=None, grant=grant)
+    if state == "PAID":
+        grant.budget.enter("PAY", -grant.amount, by=None, grant=grant)
+    grant.state, grant.batch_id = state, 1
+    grant.save()
+    return grant
+
+
+BUILD = {
+    Grant: grant_in, HardshipCase: hardship_in, Membership: membership_in, Transfer: transfer_in, Erasure: erasure_in,
+}  # fmt: skip
 FACTS = {
+    "enter_batch": {"batch": 1},
     "retain": {"kind": "RETIRED", "since": DAY},
     "withdraw": {"requested_on": DAY, "on": DAY},
     "deem": {"dues_since": date(2024, 1, 1), "idle_since": date(2024, 1, 1), "admonished_on": DAY},
@@ -93,7 +124,8 @@ def test_every_move_in_every_state_for_every_role(model, state, tree, officers):
         for move in model.MOVES:
             holds = not move.permission or move.permission in GRANTS[role].permissions
             fits = state in move.sources
-            expected = "denied" if not holds else "made" if fits else "refused"
+            fits_now = fits and not (model is HardshipCase and move.name == "close" and state in BEFORE_FILING)
+            expected = "denied" if not holds else "made" if fits_now else "refused"
             outcome = tried(case, move, user)
             if outcome != expected:
                 wrong.append(f"{move.name} by {role}: {outcome}, expected {expected}")
@@ -106,7 +138,9 @@ def tried(case, move, user):
     """Really make the move, look at what it left, and undo it."""
     with transaction.atomic():
         try:
-            made = case.make_move(move.name, by=user, reason="经核对属实", **FACTS.get(move.name, {}))
+            made = case.make_move(
+                move.name, by=user, reason="经核对属实", **(FACTS.get(move.name) or facts_of(move.name))
+            )
         except MoveRefused:
             return "refused"
         except PermissionDenied:

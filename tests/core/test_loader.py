@@ -13,7 +13,12 @@ from core.loader import load, rows_of
 from core.models import AuditEvent, CalendarDay, CalendarYear, Deadline, DeadlineRule, Setting
 
 # What we ship beyond the catalogue (rulebook §1.4): the approved end of an extension, and the by-election of a chair.
-BESIDES_THE_CATALOGUE = {"UNION_TERM_EXTENDED", "UNION_CHAIR_BY_ELECTION_3M", "PERSON_ERASURE_DECIDE_15WD"}
+BESIDES_THE_CATALOGUE = {
+    "UNION_TERM_EXTENDED", "UNION_CHAIR_BY_ELECTION_3M", "PERSON_ERASURE_DECIDE_15WD", "HARDSHIP_VISIT_10WD",
+    "HARDSHIP_APPRAISAL_5WD", "HARDSHIP_OBJECTION_10WD", "HARDSHIP_DISTRICT_10WD", "HARDSHIP_MATCH_30D",
+    "HARDSHIP_APPROVAL_10WD", "HARDSHIP_REVIEW_12M", "HARDSHIP_REVIEW_6M", "HARDSHIP_MONITOR_12M",
+    "HARDSHIP_MATCH_VALID_6M", "HARDSHIP_EMERGENCY_FILE_30D",
+}  # fmt: skip
 CATALOGUE = Path(__file__).parent.parent / "data" / "deadline_rules.csv"
 
 
@@ -23,7 +28,7 @@ def counts():
 
 @pytest.mark.django_db
 def test_everything_is_there_after_migrate():
-    assert counts() == [771, 23, 58, 27]
+    assert counts() == [771, 23, 69, 55]
 
 
 @pytest.mark.django_db
@@ -43,7 +48,7 @@ def test_rules_are_those_of_the_catalogue():
         shipped = set(DeadlineRule.objects.values_list("code", flat=True))
         file.seek(0)
         assert shipped - {row["code"] for row in csv.DictReader(file)} == BESIDES_THE_CATALOGUE
-        assert DeadlineRule.objects.exclude(remind_before="").count() == 3 + len(BESIDES_THE_CATALOGUE)
+        assert DeadlineRule.objects.exclude(remind_before="").count() == 4 + len(BESIDES_THE_CATALOGUE)
 
 
 @pytest.mark.django_db
@@ -63,7 +68,7 @@ def test_load_adds_what_is_missing_and_keeps_edits():
     DeadlineRule.objects.filter(code="UNION_TERM_3Y").delete()
     Setting.objects.filter(key="reminder_from").update(value="08:00", valid_from=date(2026, 1, 1))
     assert load() == 2
-    assert counts() == [771, 23, 58, 27]
+    assert counts() == [771, 23, 69, 55]
     assert CalendarDay.objects.get(date=date(2026, 10, 10)).kind == "WORK"
     assert CalendarYear.objects.filter(year=2026, published=False, notice_no="改").exists()
     assert DeadlineRule.objects.filter(code="MEDIATION_END_15D", length=20, name="改").exists()
@@ -98,5 +103,5 @@ def test_a_flush_brings_the_reference_data_back():
     CalendarDay.objects.all().delete()
     DeadlineRule.objects.all().delete()
     call_command("migrate", verbosity=0)
-    assert counts() == [771, 23, 58, 27]
+    assert counts() == [771, 23, 69, 55]
     assert not Deadline.objects.exists()

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from core import audit
 from core.progress import Progress
@@ -18,8 +19,9 @@ ACCOUNTS_FILE = "demo-accounts.txt"
 
 class Command(BaseCommand):
     help = (
-        "Write the demo city 云河市 (about 400 unions, 6,000 members, eleven accounts) into an empty database, or the "
-        "same city in another size: --scale town (100 unions, 10,000 members), city (10,000 unions, 1,000,000 members)."
+        "Write the demo city 云河市 (about 400 unions, 6,000 members, 150 hardship cases, thirteen accounts) into an "
+        "empty database, or the same city, without cases, in another size: --scale town (100 unions, 10,000 members), "
+        "city (10,000 unions, 1,000,000 members)."
     )
 
     def add_arguments(self, parser):
@@ -41,6 +43,8 @@ class Command(BaseCommand):
                 seeding.populate(plan, unions, size, today, progress=Progress(self.stdout, size.members))
             else:
                 self.enrol(plan, unions, today)
+                for place in settings.DEMOS:
+                    import_string(place)(today)
             members = Membership.objects.open().count()
             audit.record("core.seed_demo", None, by=None, changes={"unions": [0, len(unions)], "members": [0, members]})
         audit.seal(timezone.now())
