@@ -126,3 +126,11 @@ def client_of():
         return client
 
     return signed_in
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What asks no database says the same on each of them: `once`."""
+    for item in items:
+        if item.get_closest_marker("django_db") is None and not {"db", "transactional_db"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.once)

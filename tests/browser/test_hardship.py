@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from tests.assistance.cases import WAY, case_in, publicity_is_over, staff, today
+from tests.assistance.published import matched
 from tests.browser.conftest import SIZES, axe
 
 # The button of a step that gives the case back, and the state in which it stands on the page.
@@ -47,6 +48,8 @@ def test_a_case_goes_back_from_each_step_and_then_the_whole_way(tree, people, op
                 break
             if name == "end_publicity":
                 publicity_is_over(case)
+            if name == "match":
+                matched(case, people[who])
             step(pages[who], case, name, **TYPED.get(name, {}))
             assert case.steps.first().move == name
     assert (case.state, case.category) == ("FILED", "DEEP")
